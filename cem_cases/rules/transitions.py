@@ -1,0 +1,54 @@
+"""What may happen to a case, as a table: verb → from which status → to which.
+
+A case without an owner is *new*; a verb that leaves the status alone maps to itself.
+Closed is the end: what comes later opens a follow-up case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a case stands."""
+
+    NEW = "new"
+    OPEN = "open"
+    PENDING = "pending"
+    ON_HOLD = "on hold"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+ACTIVE = (Status.NEW, Status.OPEN, Status.PENDING, Status.ON_HOLD)
+"""The statuses in which somebody still has to do something."""
+
+_same = {status: status for status in ACTIVE}
+
+TRANSITIONS: Mapping[str, Mapping[Status, Status]] = {
+    "claim": {Status.NEW: Status.OPEN},
+    "assign": {**_same, Status.NEW: Status.OPEN},
+    "unassign": dict.fromkeys(ACTIVE, Status.NEW),
+    "set priority": _same,
+    "join": _same,
+    "note": {status: status for status in Status},
+    "contact": {**_same, Status.RESOLVED: Status.RESOLVED},
+    "resolve": dict.fromkeys(ACTIVE, Status.RESOLVED),
+    "reopen": {Status.RESOLVED: Status.OPEN},
+    "close": {Status.RESOLVED: Status.CLOSED},
+}
+
+
+def target(verb: str, status: str) -> Status | None:
+    """Return the status after `verb`, or None where it is not allowed.
+
+    >>> target("resolve", "open"), target("reopen", "closed")
+    (<Status.RESOLVED: 'resolved'>, None)
+    """
+    return TRANSITIONS[verb].get(Status(status))
+
+
+def allowed(status: str) -> tuple[str, ...]:
+    """Return the verbs that a case in this status allows."""
+    return tuple(verb for verb in TRANSITIONS if target(verb, status) is not None)
