@@ -1,0 +1,22 @@
+"""The loop: every verb of the product is a function here, and commits.
+
+`ls` of this folder is the list of steps. Doors, tasks and commands call these functions
+and add nothing to them; the functions trust their caller to have asked who may. A step
+imports only steps that come later in `STEPS`.
+
+Locks are always taken in this order, so that no two transactions wait for each other:
+responses, customers, cases, clocks, teams, memberships, audit heads by stream.
+"""
+
+STEPS = (
+    "imports",
+    "capture",
+    "drain",
+    "analyze",
+    "route",
+    "cases",
+    "sla",
+    "improve",
+    "audit",
+    "bulk",
+)

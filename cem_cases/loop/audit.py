@@ -1,0 +1,262 @@
+"""Appending to the audit, sealing it, verifying it.
+
+Every verb appends its event in its own transaction. Streams are locked in their
+alphabetical order, so that two transactions that touch the same two never wait for
+each other.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from cem_cases import audit
+from cem_cases.conf import audit_keys
+from cem_cases.loop import bulk
+from cem_cases.models import (
+    SYSTEM,
+    AuditDetail,
+    AuditEvent,
+    AuditHead,
+    Case,
+    Seal,
+)
+from cem_cases.signals import case_changed
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """What is to be appended; `case` None: to the stream of the system."""
+
+    kind: str
+    payload: Mapping[str, Any]
+    case: Case | None = None
+    actor: AbstractBaseUser | None = None
+    text: str = ""
+    """Private words: kept beside the event, erasable; the event commits to them."""
+    text_about: int | None = None
+    """The key of the customer whose erasure takes the words along."""
+
+    @property
+    def stream(self) -> str:
+        return SYSTEM if self.case is None else stream_of(self.case.pk)
+
+
+def stream_of(case_id: int) -> str:
+    """Return the name of a case's stream."""
+    return f"case:{case_id}"
+
+
+def append(
+    events: Sequence[NewEvent], *, now: datetime, fresh: bool = False
+) -> Sequence[AuditEvent]:
+    """Append these events, each to its stream, in the order given; return the rows.
+
+    `fresh`: all streams are new, nobody else can know of them, so none is locked.
+    Call it inside the transaction of the change. Statements: five at most.
+    """
+    if not events:
+        return []
+    streams = sorted({event.stream for event in events})
+    heads = {} if fresh else _lock(streams)
+    is_new = {stream for stream in streams if stream not in heads}
+    for stream in is_new:
+        heads[stream] = AuditHead(stream=stream, sequence=0, hash=audit.GENESIS)
+    key_id, secret = list(audit_keys().items())[-1]
+    rows, details = [], []
+    for event in events:
+        row, detail = _linked(event, heads[event.stream], now, key_id, secret)
+        rows.append(row)
+        if detail:
+            details.append(detail)
+    bulk.insert([heads[stream] for stream in streams if stream in is_new])
+    grown = [heads[stream] for stream in streams if stream not in is_new]
+    bulk.update(grown, ["sequence", "hash"])
+    bulk.insert(rows)
+    bulk.insert(details)
+    _tell(rows)
+    return rows
+
+
+def _lock(streams: Sequence[str]) -> dict[str, AuditHead]:
+    heads = AuditHead.objects.select_for_update().order_by("stream")
+    return {head.stream: head for head in heads.filter(stream__in=streams)}
+
+
+def _linked(
+    event: NewEvent, head: AuditHead, now: datetime, key_id: str, secret: str
+) -> tuple[AuditEvent, AuditDetail | None]:
+    """Return the row that continues this stream, and move its head."""
+    payload: Mapping[str, Any] = event.payload
+    salt = ""
+    if event.text:
+        salt = secrets.token_hex(16)
+        payload = {**payload, "text": audit.commitment(salt, event.text)}
+    actor = event.actor.pk if event.actor is not None else None
+    row = AuditEvent(
+        stream=head.stream,
+        sequence=head.sequence + 1,
+        case_id=None if event.case is None else event.case.pk,
+        at=now,
+        actor_id=actor,
+        kind=event.kind,
+        payload=audit.canonical(payload),
+        previous_hash=head.hash,
+        key_id=key_id,
+    )
+    row.hash = audit.link(
+        stream=row.stream,
+        sequence=row.sequence,
+        at=now,
+        actor="" if actor is None else str(actor),
+        kind=row.kind,
+        payload=row.payload,
+        previous_hash=row.previous_hash,
+        key_id=key_id,
+        secret=secret,
+    )
+    head.sequence, head.hash = row.sequence, row.hash
+    if not event.text:
+        return row, None
+    about = event.case.customer_id if event.case is not None else event.text_about
+    return row, AuditDetail(event=row, customer_id=about, salt=salt, text=event.text)
+
+
+def _tell(rows: Sequence[AuditEvent]) -> None:
+    """Send the host's signal for each event, once they are true."""
+    if not case_changed.has_listeners(AuditEvent):
+        return
+
+    def send() -> None:
+        for row in rows:
+            if row.case_id is not None:
+                case_changed.send_robust(
+                    AuditEvent,
+                    case_id=row.case_id,
+                    kind=row.kind,
+                    actor_id=row.actor_id,
+                    event_id=row.pk,
+                )
+
+    transaction.on_commit(send, robust=True)
+
+
+def verify() -> Iterator[audit.Fault]:
+    """Yield every fault in every stream and seal; nothing, if all is well.
+
+    Streams the rows, and may run while others append: what came after its start is
+    checked, but not missed.
+    """
+    keys = audit_keys()
+    heads = {head.stream: head for head in AuditHead.objects.iterator(chunk_size=5_000)}
+    events = AuditEvent.objects.order_by("stream", "sequence").iterator(5_000)
+    for stream, rows in groupby(events, key=lambda event: event.stream):
+        head = (
+            heads.pop(stream, None) or AuditHead.objects.filter(stream=stream).first()
+        )
+        yield from _verify_stream(stream, rows, head, keys)
+    for stream, head in heads.items():
+        yield audit.Fault(stream, head.sequence, "the events of this stream are gone")
+    yield from _verify_details()
+    yield from _verify_seals(keys)
+
+
+def _verify_stream(
+    stream: str,
+    rows: Iterable[AuditEvent],
+    head: AuditHead | None,
+    keys: Mapping[str, str],
+) -> Iterator[audit.Fault]:
+    end: set[tuple[int, str]] = set()
+
+    def links() -> Iterator[audit.Link]:
+        for row in rows:
+            if head is not None and row.sequence == head.sequence:
+                end.add((row.sequence, row.hash))
+            yield row.link()
+
+    yield from audit.verify(links(), keys)
+    if head is None:
+        yield audit.Fault(stream, 0, "this stream has lost its head")
+    elif (head.sequence, head.hash) not in end:
+        yield audit.Fault(stream, head.sequence, "the end of this stream is gone")
+
+
+def _verify_details() -> Iterator[audit.Fault]:
+    details = AuditDetail.objects.select_related("event").order_by("pk")
+    for detail in details.iterator(5_000):
+        said = detail.event.data.get("text")
+        if said != audit.commitment(detail.salt, detail.text):
+            yield audit.Fault(
+                detail.event.stream, detail.event.sequence, "its text was changed"
+            )
+
+
+def _verify_seals(keys: Mapping[str, str]) -> Iterator[audit.Fault]:
+    previous = audit.GENESIS
+    for seal in Seal.objects.order_by("pk").iterator(100):
+        entries = json.loads(seal.entries)
+        rebuilt = audit.seal_hash(
+            entries,
+            at=seal.at,
+            previous_hash=previous,
+            secret=keys.get(seal.key_id, ""),
+        )
+        if seal.previous_hash != previous or seal.hash != rebuilt:
+            yield audit.Fault("seal", seal.pk, "was changed, or one before it is gone")
+        yield from _verify_entries(entries)
+        previous = seal.hash
+
+
+def _verify_entries(entries: Sequence[Sequence[Any]]) -> Iterator[audit.Fault]:
+    streams = [stream for stream, _, _ in entries]
+    for start in range(0, len(streams), 500):
+        some = entries[start : start + 500]
+        rows = AuditEvent.objects.filter(stream__in=[entry[0] for entry in some])
+        found = {
+            (s, n): h for s, n, h in rows.values_list("stream", "sequence", "hash")
+        }
+        for stream, sequence, hash_ in some:
+            if found.get((stream, sequence)) != hash_:
+                yield audit.Fault(stream, sequence, "is sealed, but gone or changed")
+
+
+@transaction.atomic
+def seal(*, now: datetime | None = None) -> Seal | None:
+    """Sign where every stream stands that grew since the last seal; None if none did.
+
+    Keep a copy of the returned hash outside the database: with it, cutting off the
+    end of the audit is found out even if the seals are cut off, too.
+    """
+    now = now or timezone.now()
+    last = Seal.objects.select_for_update().order_by("pk").last()
+    heads = list(
+        AuditHead.objects.select_for_update()
+        .filter(sequence__gt=F("sealed_sequence"))
+        .order_by("stream")
+    )
+    if not heads:
+        return None
+    for head in heads:
+        head.sealed_sequence = head.sequence
+    bulk.update(heads, ["sealed_sequence"])
+    entries = [[head.stream, head.sequence, head.hash] for head in heads]
+    key_id, secret = list(audit_keys().items())[-1]
+    previous = last.hash if last else audit.GENESIS
+    return Seal.objects.create(
+        at=now,
+        entries=json.dumps(entries, separators=(",", ":")),
+        previous_hash=previous,
+        key_id=key_id,
+        hash=audit.seal_hash(entries, at=now, previous_hash=previous, secret=secret),
+    )

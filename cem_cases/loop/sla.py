@@ -1,0 +1,230 @@
+"""Clocks: chosen by policy, started with the case, completed by the verbs, swept.
+
+Due and warning times are columns; a sweep reads them by partial index and costs what is
+due, not what is open.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
+
+from cem_cases import rules
+from cem_cases import sla as business_time
+from cem_cases.conf import conf
+from cem_cases.loop import audit, bulk
+from cem_cases.models import (
+    BusinessCalendar,
+    Case,
+    Clock,
+    Metric,
+    SlaPolicy,
+    Target,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy as it is reckoned with; `calendar` None: around the clock."""
+
+    row: SlaPolicy
+    conditions: rules.Node
+    calendar: business_time.Calendar | None
+    targets: Mapping[tuple[str, int], Target]
+
+    def clock(self, metric: str, priority: int, started_at: datetime) -> Clock | None:
+        """Return a new clock of this metric, not saved and of no case yet.
+
+        None where the policy promises nothing at this priority.
+        """
+        target = self.targets.get((metric, priority))
+        if target is None:
+            return None
+        clock = Clock(
+            metric=metric,
+            policy=self.row,
+            policy_version=self.row.version,
+            started_at=started_at,
+        )
+        self.aim(clock, target)
+        return clock
+
+    def aim(self, clock: Clock, target: Target) -> None:
+        """Set the target of this clock, and with it when to warn and when it is due."""
+        start, seconds = clock.started_at, target.seconds
+        clock.target_seconds = seconds
+        clock.due_at = business_time.due(self.calendar, start, seconds)
+        clock.warn_at = business_time.warn_at(
+            self.calendar, start, seconds, target.warn_percent
+        )
+
+
+def policies(rows: QuerySet[SlaPolicy] | None = None) -> Sequence[Policy]:
+    """Return the policies in their order, by default the active ones."""
+    if rows is None:
+        rows = SlaPolicy.objects.filter(is_active=True)
+    targets = Prefetch("targets", Target.objects.all())
+    return [
+        Policy(
+            row=row,
+            conditions=rules.parse_conditions(row.conditions),
+            calendar=_calendar_of(row.calendar),
+            targets={(t.metric, t.priority): t for t in row.targets.all()},
+        )
+        for row in rows.select_related("calendar").prefetch_related(targets)
+    ]
+
+
+def choose(found: Iterable[Policy], facts: rules.Facts) -> Policy | None:
+    """Return the first policy whose conditions hold, or None."""
+    return next((p for p in found if p.conditions.holds(facts)), None)
+
+
+def _calendar_of(row: BusinessCalendar | None) -> business_time.Calendar | None:
+    if row is None:
+        return None
+    # A calendar lays out its years once; as long as its row says the same, it is kept.
+    return _calendar(json.dumps(row.as_data(), sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _calendar(text: str) -> business_time.Calendar:
+    return business_time.parse_calendar(json.loads(text))
+
+
+def new_clocks(
+    policy: Policy | None, priority: int, started_at: datetime, *, cycle: int = 1
+) -> list[Clock]:
+    """Return the clocks with which a case starts this cycle, unsaved.
+
+    First contact is measured once; later cycles have the resolution only.
+    """
+    if policy is None:
+        return []
+    metrics = Metric.values if cycle == 1 else [Metric.RESOLUTION]
+    clocks = [policy.clock(metric, priority, started_at) for metric in metrics]
+    started = [clock for clock in clocks if clock is not None]
+    for clock in started:
+        clock.cycle = cycle
+    return started
+
+
+def next_due(clocks: Iterable[Clock]) -> datetime | None:
+    """Return the earliest due time among the running ones of these clocks."""
+    return min((clock.due_at for clock in clocks if clock.is_running), default=None)
+
+
+def complete(case: Case, metrics: Sequence[str], *, at: datetime) -> None:
+    """Complete the running clocks of these metrics and set `case.due_at`, unsaved.
+
+    A clock that is completed after its due time is marked as breached, unless it is.
+    """
+    clocks = list(case.clocks.running().select_for_update().order_by("pk"))
+    ended = [clock for clock in clocks if clock.metric in metrics]
+    calendars = {p.row.pk: p.calendar for p in policies(_policies_of(ended))}
+    for clock in ended:
+        taken = business_time.elapsed(
+            calendars[clock.policy_id], clock.started_at, max(at, clock.started_at)
+        )
+        clock.completed_at = at
+        clock.business_elapsed, clock.calendar_elapsed = taken
+        if clock.breached_at is None and at > clock.due_at:
+            clock.breached_at = at
+    bulk.update(
+        ended,
+        ["completed_at", "business_elapsed", "calendar_elapsed", "breached_at"],
+    )
+    case.due_at = next_due(clocks)
+
+
+def retarget(cases: Sequence[Case]) -> None:
+    """Swap the targets of these cases' running clocks to the cases' priorities.
+
+    The start stays, so what was used up counts on: a clock whose new due time has
+    passed is due now. A metric that its policy does not promise at this priority keeps
+    its target. Sets `due_at` of the cases, unsaved.
+    """
+    if not cases:
+        return
+    clocks = Clock.objects.running().filter(case__in=cases)
+    by_case: dict[int, list[Clock]] = {case.pk: [] for case in cases}
+    for clock in clocks.select_for_update().order_by("pk"):
+        by_case[clock.case_id].append(clock)
+    running = [clock for clocks in by_case.values() for clock in clocks]
+    found = {policy.row.pk: policy for policy in policies(_policies_of(running))}
+    for case in cases:
+        for clock in by_case[case.pk]:
+            policy = found[clock.policy_id]
+            target = policy.targets.get((clock.metric, case.priority))
+            if target is not None:
+                policy.aim(clock, target)
+        case.due_at = next_due(by_case[case.pk])
+    bulk.update(running, ["target_seconds", "warn_at", "due_at"])
+
+
+def restart(case: Case, *, at: datetime) -> None:
+    """Start the clocks of the case's new cycle and set `case.due_at`, unsaved.
+
+    They run under the policy of the cycle before.
+    """
+    last = case.clocks.filter(metric=Metric.RESOLUTION).order_by("-cycle").first()
+    if last is None:
+        return
+    (policy,) = policies(SlaPolicy.objects.filter(pk=last.policy_id))
+    clocks = new_clocks(policy, case.priority, at, cycle=case.cycle)
+    for clock in clocks:
+        clock.case = case
+    bulk.insert(clocks)
+    case.due_at = next_due(clocks)
+
+
+def _policies_of(clocks: Iterable[Clock]) -> QuerySet[SlaPolicy]:
+    return SlaPolicy.objects.filter(pk__in={clock.policy_id for clock in clocks})
+
+
+def sweep(*, now: datetime | None = None) -> tuple[int, int]:
+    """Mark what is to be warned of and what is breached; return how many of each.
+
+    Each clock once, however many sweeps run at a time and however late they come.
+    """
+    now = now or timezone.now()
+    breached = _mark(Clock.objects.to_breach(now), "due_at", "breached_at", now)
+    warned = _mark(Clock.objects.to_warn(now), "warn_at", "warned_at", now)
+    return warned, breached
+
+
+def _mark(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
+    total = 0
+    while count := _mark_batch(found, due, mark, now):
+        total += count
+    return total
+
+
+@transaction.atomic
+def _mark_batch(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
+    rows = found.order_by(due).select_related("case")[: conf().BATCH_SIZE]
+    clocks = list(rows.select_for_update(skip_locked=True, of=("self",)))
+    if not clocks:
+        return 0
+    Clock.objects.filter(pk__in=[clock.pk for clock in clocks]).update(**{mark: now})
+    events = [
+        audit.NewEvent(
+            kind=f"clock.{mark.removesuffix('_at')}",
+            case=clock.case,
+            payload={
+                "metric": clock.metric,
+                "cycle": clock.cycle,
+                "due_at": clock.due_at,
+            },
+        )
+        for clock in clocks
+    ]
+    audit.append(events, now=now)
+    return len(clocks)

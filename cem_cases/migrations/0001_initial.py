@@ -1,0 +1,2362 @@
+import django.db.models.deletion
+import django.db.models.expressions
+from django.conf import settings
+from django.db import migrations, models
+
+from cem_cases.migrations import _append_only
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        ("contenttypes", "0002_remove_content_type_name"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="BusinessCalendar",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(max_length=200, unique=True, verbose_name="name"),
+                ),
+                (
+                    "zone",
+                    models.CharField(
+                        default="UTC", max_length=100, verbose_name="time zone"
+                    ),
+                ),
+                (
+                    "hours",
+                    models.JSONField(
+                        default=dict,
+                        help_text='{"mon": [["09:00", "12:00"], ["13:00", "24:00"]], …}',
+                        verbose_name="hours",
+                    ),
+                ),
+                (
+                    "closed",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text='["2026-12-25", …]',
+                        verbose_name="closed dates",
+                    ),
+                ),
+                (
+                    "special",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text='{"2026-12-24": [["09:00", "12:00"]], …}',
+                        verbose_name="special hours",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "business calendar",
+                "verbose_name_plural": "business calendars",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="EscalationStep",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("first contact", "first contact"),
+                            ("resolution", "resolution"),
+                        ],
+                        max_length=13,
+                        verbose_name="metric",
+                    ),
+                ),
+                (
+                    "percent",
+                    models.PositiveSmallIntegerField(
+                        default=100, verbose_name="at % of the target"
+                    ),
+                ),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("notify owner", "notify the owner"),
+                            ("notify lead", "notify the team's leads"),
+                            ("reassign to lead", "reassign to a lead"),
+                            ("raise priority", "raise the priority"),
+                        ],
+                        max_length=16,
+                        verbose_name="action",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "escalation step",
+                "verbose_name_plural": "escalation steps",
+                "ordering": ("policy", "metric", "percent"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Organization",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(max_length=200, unique=True, verbose_name="name"),
+                ),
+                (
+                    "external_id",
+                    models.CharField(
+                        blank=True,
+                        max_length=200,
+                        null=True,
+                        unique=True,
+                        verbose_name="external id",
+                    ),
+                ),
+                (
+                    "segment",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="segment"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "organization",
+                "verbose_name_plural": "organizations",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Rule",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(max_length=200, unique=True, verbose_name="name"),
+                ),
+                (
+                    "position",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Rules act from the lowest to the highest.",
+                        verbose_name="position",
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[("response received", "response received")],
+                        default="response received",
+                        max_length=30,
+                        verbose_name="trigger",
+                    ),
+                ),
+                (
+                    "conditions",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Empty: holds for every response.",
+                        verbose_name="conditions",
+                    ),
+                ),
+                ("actions", models.JSONField(default=list, verbose_name="actions")),
+                (
+                    "stop",
+                    models.BooleanField(
+                        default=False,
+                        help_text="No later rule acts after this one.",
+                        verbose_name="stop",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(default=False, verbose_name="active"),
+                ),
+                (
+                    "version",
+                    models.PositiveIntegerField(
+                        default=1, editable=False, verbose_name="version"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "rule",
+                "verbose_name_plural": "rules",
+                "ordering": ("position", "pk"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Seal",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("at", models.DateTimeField(verbose_name="at")),
+                ("entries", models.TextField(verbose_name="entries")),
+                (
+                    "previous_hash",
+                    models.CharField(max_length=64, verbose_name="previous hash"),
+                ),
+                ("key_id", models.CharField(max_length=40, verbose_name="key id")),
+                (
+                    "hash",
+                    models.CharField(max_length=64, unique=True, verbose_name="hash"),
+                ),
+            ],
+            options={
+                "verbose_name": "seal",
+                "verbose_name_plural": "seals",
+                "ordering": ("pk",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Survey",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "slug",
+                    models.SlugField(max_length=100, unique=True, verbose_name="slug"),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[("nps", "NPS"), ("csat", "CSAT"), ("ces", "CES")],
+                        max_length=4,
+                        verbose_name="metric",
+                    ),
+                ),
+                (
+                    "scale_min",
+                    models.SmallIntegerField(default=0, verbose_name="lowest score"),
+                ),
+                (
+                    "scale_max",
+                    models.SmallIntegerField(default=10, verbose_name="highest score"),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("relational", "relational"),
+                            ("transactional", "transactional"),
+                        ],
+                        default="transactional",
+                        max_length=13,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "wording",
+                    models.TextField(
+                        blank=True, verbose_name="wording of the question"
+                    ),
+                ),
+                (
+                    "repeat",
+                    models.CharField(
+                        choices=[
+                            ("join", "join the open case"),
+                            ("join and raise priority", "join and raise its priority"),
+                            ("open another", "open another case"),
+                        ],
+                        default="join",
+                        help_text="What another response does while a case is open.",
+                        max_length=23,
+                        verbose_name="second response",
+                    ),
+                ),
+                (
+                    "contact_every_days",
+                    models.PositiveSmallIntegerField(
+                        default=90,
+                        help_text="Nobody is invited again sooner than this.",
+                        verbose_name="days between invitations",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+            ],
+            options={
+                "verbose_name": "survey",
+                "verbose_name_plural": "surveys",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Tag",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(max_length=100, unique=True, verbose_name="name"),
+                ),
+            ],
+            options={
+                "verbose_name": "tag",
+                "verbose_name_plural": "tags",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Team",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "slug",
+                    models.SlugField(max_length=100, unique=True, verbose_name="slug"),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "assigned_count",
+                    models.PositiveBigIntegerField(
+                        default=0, editable=False, verbose_name="assignments so far"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "team",
+                "verbose_name_plural": "teams",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Template",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "slug",
+                    models.SlugField(max_length=100, unique=True, verbose_name="slug"),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                (
+                    "language",
+                    models.CharField(
+                        blank=True, max_length=20, verbose_name="language"
+                    ),
+                ),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="subject"
+                    ),
+                ),
+                ("body", models.TextField(verbose_name="body")),
+            ],
+            options={
+                "verbose_name": "template",
+                "verbose_name_plural": "templates",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Touchpoint",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "slug",
+                    models.SlugField(max_length=100, unique=True, verbose_name="slug"),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                (
+                    "journey_stage",
+                    models.CharField(
+                        blank=True, max_length=100, verbose_name="journey stage"
+                    ),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        blank=True, max_length=100, verbose_name="channel"
+                    ),
+                ),
+                (
+                    "department",
+                    models.CharField(
+                        blank=True, max_length=100, verbose_name="department"
+                    ),
+                ),
+                (
+                    "target_score",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=6,
+                        null=True,
+                        verbose_name="target score",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "touchpoint",
+                "verbose_name_plural": "touchpoints",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="AuditHead",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "stream",
+                    models.CharField(max_length=40, unique=True, verbose_name="stream"),
+                ),
+                ("sequence", models.PositiveIntegerField(verbose_name="sequence")),
+                ("hash", models.CharField(max_length=64, verbose_name="hash")),
+                (
+                    "sealed_sequence",
+                    models.PositiveIntegerField(default=0, verbose_name="sealed up to"),
+                ),
+            ],
+            options={
+                "verbose_name": "end of an audit stream",
+                "verbose_name_plural": "ends of audit streams",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(
+                            ("sequence__gt", models.F("sealed_sequence"))
+                        ),
+                        fields=["stream"],
+                        name="cem_head_unsealed",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Case",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("recovery", "recovery"), ("praise", "praise")],
+                        default="recovery",
+                        max_length=8,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "rule_version",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="version of the rule"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("new", "new"),
+                            ("open", "open"),
+                            ("pending", "pending"),
+                            ("on hold", "on hold"),
+                            ("resolved", "resolved"),
+                            ("closed", "closed"),
+                        ],
+                        default="new",
+                        max_length=8,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "urgent"), (2, "high"), (3, "normal"), (4, "low")],
+                        default=3,
+                        verbose_name="priority",
+                    ),
+                ),
+                (
+                    "opened_at",
+                    models.DateTimeField(
+                        help_text="When the answer that opened it reached us.",
+                        verbose_name="opened at",
+                    ),
+                ),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="The earliest due time among its running clocks.",
+                        null=True,
+                        verbose_name="due at",
+                    ),
+                ),
+                (
+                    "first_contact_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="first contact at"
+                    ),
+                ),
+                (
+                    "resolved_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="resolved at"
+                    ),
+                ),
+                (
+                    "closed_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="closed at"
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("recovered", "recovered"),
+                            ("not recovered", "not recovered"),
+                            ("not reached", "not reached"),
+                            ("no action needed", "no action needed"),
+                        ],
+                        max_length=16,
+                        verbose_name="outcome",
+                    ),
+                ),
+                (
+                    "is_complaint",
+                    models.BooleanField(default=False, verbose_name="complaint"),
+                ),
+                (
+                    "cycle",
+                    models.PositiveSmallIntegerField(default=1, verbose_name="cycle"),
+                ),
+                (
+                    "version",
+                    models.PositiveIntegerField(default=1, verbose_name="version"),
+                ),
+                (
+                    "merged_into",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="merged",
+                        to="cem_cases.case",
+                        verbose_name="merged into",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="cem_cases",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="follow_ups",
+                        to="cem_cases.case",
+                        verbose_name="follows",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "case",
+                "verbose_name_plural": "cases",
+                "permissions": (
+                    ("view_all_cases", "Can view the cases of all teams"),
+                    ("work_case", "Can claim, note, contact, resolve, reopen, close"),
+                    ("assign_case", "Can assign cases to others"),
+                ),
+            },
+        ),
+        migrations.CreateModel(
+            name="AuditEvent",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("stream", models.CharField(max_length=40, verbose_name="stream")),
+                ("sequence", models.PositiveIntegerField(verbose_name="sequence")),
+                ("at", models.DateTimeField(verbose_name="at")),
+                ("kind", models.CharField(max_length=40, verbose_name="kind")),
+                ("payload", models.TextField(verbose_name="payload")),
+                (
+                    "previous_hash",
+                    models.CharField(max_length=64, verbose_name="previous hash"),
+                ),
+                ("key_id", models.CharField(max_length=40, verbose_name="key id")),
+                ("hash", models.CharField(max_length=64, verbose_name="hash")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="actor",
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "audit event",
+                "verbose_name_plural": "audit events",
+                "ordering": ("stream", "sequence"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Clock",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("first contact", "first contact"),
+                            ("resolution", "resolution"),
+                        ],
+                        max_length=13,
+                        verbose_name="metric",
+                    ),
+                ),
+                (
+                    "cycle",
+                    models.PositiveSmallIntegerField(default=1, verbose_name="cycle"),
+                ),
+                (
+                    "policy_version",
+                    models.PositiveIntegerField(verbose_name="policy version"),
+                ),
+                ("started_at", models.DateTimeField(verbose_name="started at")),
+                (
+                    "target_seconds",
+                    models.PositiveIntegerField(verbose_name="target in seconds"),
+                ),
+                ("warn_at", models.DateTimeField(verbose_name="warn at")),
+                ("due_at", models.DateTimeField(verbose_name="due at")),
+                (
+                    "warned_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="warned at"
+                    ),
+                ),
+                (
+                    "breached_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="breached at"
+                    ),
+                ),
+                (
+                    "completed_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="completed at"
+                    ),
+                ),
+                (
+                    "cancelled_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="cancelled at"
+                    ),
+                ),
+                (
+                    "business_elapsed",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="business seconds taken"
+                    ),
+                ),
+                (
+                    "calendar_elapsed",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="calendar seconds taken"
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="clocks",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "clock",
+                "verbose_name_plural": "clocks",
+                "ordering": ("case", "cycle", "metric"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Contact",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "direction",
+                    models.CharField(
+                        choices=[
+                            ("out", "to the customer"),
+                            ("in", "from the customer"),
+                        ],
+                        default="out",
+                        max_length=3,
+                        verbose_name="direction",
+                    ),
+                ),
+                ("channel", models.CharField(max_length=100, verbose_name="channel")),
+                (
+                    "attempt",
+                    models.CharField(
+                        choices=[
+                            ("sent", "sent"),
+                            ("reached", "reached"),
+                            ("voicemail", "voicemail"),
+                            ("no answer", "no answer"),
+                            ("wrong number", "wrong number"),
+                            ("failed", "failed"),
+                        ],
+                        max_length=12,
+                        verbose_name="outcome of the attempt",
+                    ),
+                ),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="subject"
+                    ),
+                ),
+                ("body", models.TextField(blank=True, verbose_name="body")),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "author",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="author",
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contacts",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "contact",
+                "verbose_name_plural": "contacts",
+                "ordering": ("at", "pk"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Customer",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "external_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="Their id in your own systems.",
+                        max_length=200,
+                        null=True,
+                        unique=True,
+                        verbose_name="external id",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(blank=True, max_length=200, verbose_name="name"),
+                ),
+                (
+                    "email",
+                    models.EmailField(
+                        blank=True, max_length=254, verbose_name="e-mail"
+                    ),
+                ),
+                (
+                    "phone",
+                    models.CharField(blank=True, max_length=200, verbose_name="phone"),
+                ),
+                (
+                    "segment",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="segment"
+                    ),
+                ),
+                (
+                    "annual_value",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=14,
+                        null=True,
+                        verbose_name="annual value",
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(blank=True, max_length=3, verbose_name="currency"),
+                ),
+                (
+                    "language",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="language"
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="time zone"
+                    ),
+                ),
+                (
+                    "attributes",
+                    models.JSONField(
+                        blank=True, default=dict, verbose_name="attributes"
+                    ),
+                ),
+                (
+                    "opted_out_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="opted out at"
+                    ),
+                ),
+                (
+                    "erased_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="erased at"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "host_id",
+                    models.CharField(
+                        blank=True, max_length=64, verbose_name="id of host record"
+                    ),
+                ),
+                (
+                    "account_owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="account owner",
+                    ),
+                ),
+                (
+                    "host_type",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="contenttypes.contenttype",
+                        verbose_name="kind of host record",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="customers",
+                        to="cem_cases.organization",
+                        verbose_name="organization",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "customer",
+                "verbose_name_plural": "customers",
+            },
+        ),
+        migrations.CreateModel(
+            name="ChannelIdentity",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("channel", models.CharField(max_length=200, verbose_name="channel")),
+                (
+                    "identifier",
+                    models.CharField(max_length=254, verbose_name="identifier"),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="identities",
+                        to="cem_cases.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "channel identity",
+                "verbose_name_plural": "channel identities",
+            },
+        ),
+        migrations.AddField(
+            model_name="case",
+            name="customer",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="cases",
+                to="cem_cases.customer",
+                verbose_name="customer",
+            ),
+        ),
+        migrations.CreateModel(
+            name="AuditDetail",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("salt", models.CharField(max_length=32, verbose_name="salt")),
+                ("text", models.TextField(verbose_name="text")),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="detail",
+                        to="cem_cases.auditevent",
+                        verbose_name="event",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "audit detail",
+                "verbose_name_plural": "audit details",
+            },
+        ),
+        migrations.CreateModel(
+            name="Escalation",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "acknowledged_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="acknowledged at"
+                    ),
+                ),
+                (
+                    "acknowledged_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="acknowledged by",
+                    ),
+                ),
+                (
+                    "clock",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="escalations",
+                        to="cem_cases.clock",
+                        verbose_name="clock",
+                    ),
+                ),
+                (
+                    "step",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.escalationstep",
+                        verbose_name="step",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "escalation",
+                "verbose_name_plural": "escalations",
+            },
+        ),
+        migrations.CreateModel(
+            name="ImportJob",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "file_name",
+                    models.CharField(
+                        blank=True,
+                        help_text="For people to read; never used as a path.",
+                        max_length=200,
+                        verbose_name="file name",
+                    ),
+                ),
+                (
+                    "file_hash",
+                    models.CharField(max_length=64, verbose_name="hash of the file"),
+                ),
+                (
+                    "mapping_hash",
+                    models.CharField(max_length=64, verbose_name="hash of the mapping"),
+                ),
+                (
+                    "rows_done",
+                    models.PositiveIntegerField(default=0, verbose_name="rows done"),
+                ),
+                (
+                    "created",
+                    models.PositiveIntegerField(default=0, verbose_name="created"),
+                ),
+                (
+                    "duplicates",
+                    models.PositiveIntegerField(default=0, verbose_name="duplicates"),
+                ),
+                (
+                    "rejected",
+                    models.PositiveIntegerField(default=0, verbose_name="rejected"),
+                ),
+                ("started_at", models.DateTimeField(verbose_name="started at")),
+                (
+                    "finished_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="finished at"
+                    ),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "survey",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="imports",
+                        to="cem_cases.survey",
+                        verbose_name="survey",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "import",
+                "verbose_name_plural": "imports",
+                "ordering": ("-started_at", "-pk"),
+            },
+        ),
+        migrations.CreateModel(
+            name="ImportReject",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("line", models.PositiveIntegerField(verbose_name="line")),
+                ("reason", models.CharField(max_length=500, verbose_name="reason")),
+                (
+                    "job",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rejects",
+                        to="cem_cases.importjob",
+                        verbose_name="import",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "rejected row",
+                "verbose_name_plural": "rejected rows",
+                "ordering": ("job", "line"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Invitation",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "token_hash",
+                    models.CharField(
+                        max_length=64, unique=True, verbose_name="hash of the token"
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("sent", "sent"),
+                            ("not sent", "not sent"),
+                            ("answered", "answered"),
+                            ("revoked", "revoked"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="why it was not sent"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "sent_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="sent at"),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires at")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="invitations",
+                        to="cem_cases.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+                (
+                    "survey",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="invitations",
+                        to="cem_cases.survey",
+                        verbose_name="survey",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "invitation",
+                "verbose_name_plural": "invitations",
+            },
+        ),
+        migrations.CreateModel(
+            name="Pause",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200, verbose_name="reason")),
+                ("from_at", models.DateTimeField(verbose_name="from")),
+                (
+                    "expected_end_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="expected end"
+                    ),
+                ),
+                (
+                    "until_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="until"),
+                ),
+                (
+                    "clock",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pauses",
+                        to="cem_cases.clock",
+                        verbose_name="clock",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "pause",
+                "verbose_name_plural": "pauses",
+                "ordering": ("from_at",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Response",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "source_system",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="source system"
+                    ),
+                ),
+                (
+                    "external_id",
+                    models.CharField(max_length=200, verbose_name="external id"),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="channel"
+                    ),
+                ),
+                (
+                    "score",
+                    models.SmallIntegerField(
+                        blank=True, null=True, verbose_name="score"
+                    ),
+                ),
+                (
+                    "band",
+                    models.CharField(blank=True, max_length=12, verbose_name="band"),
+                ),
+                (
+                    "weight",
+                    models.DecimalField(
+                        decimal_places=10,
+                        default=1,
+                        max_digits=16,
+                        verbose_name="weight",
+                    ),
+                ),
+                ("comment", models.TextField(blank=True, verbose_name="comment")),
+                (
+                    "language",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="language"
+                    ),
+                ),
+                (
+                    "sentiment",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=3,
+                        max_digits=4,
+                        null=True,
+                        verbose_name="sentiment",
+                    ),
+                ),
+                (
+                    "wants_contact",
+                    models.BooleanField(default=False, verbose_name="wants contact"),
+                ),
+                (
+                    "answers",
+                    models.JSONField(blank=True, default=dict, verbose_name="answers"),
+                ),
+                ("answered_at", models.DateTimeField(verbose_name="answered at")),
+                ("received_at", models.DateTimeField(verbose_name="received at")),
+                (
+                    "processed_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="processed at"
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next attempt at"
+                    ),
+                ),
+                (
+                    "failed_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="failed at"
+                    ),
+                ),
+                (
+                    "error",
+                    models.CharField(blank=True, max_length=200, verbose_name="error"),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="responses",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="responses",
+                        to="cem_cases.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+                (
+                    "invitation",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="response",
+                        to="cem_cases.invitation",
+                        verbose_name="invitation",
+                    ),
+                ),
+                (
+                    "survey",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="responses",
+                        to="cem_cases.survey",
+                        verbose_name="survey",
+                    ),
+                ),
+                (
+                    "touchpoint",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="responses",
+                        to="cem_cases.touchpoint",
+                        verbose_name="touchpoint",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "response",
+                "verbose_name_plural": "responses",
+            },
+        ),
+        migrations.AddField(
+            model_name="case",
+            name="opening_response",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="opened_case",
+                to="cem_cases.response",
+                verbose_name="response that opened it",
+            ),
+        ),
+        migrations.CreateModel(
+            name="RootCause",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "code",
+                    models.SlugField(max_length=100, unique=True, verbose_name="code"),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                (
+                    "department",
+                    models.CharField(
+                        blank=True, max_length=100, verbose_name="department"
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="cem_cases.rootcause",
+                        verbose_name="part of",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "root cause",
+                "verbose_name_plural": "root causes",
+                "ordering": ("department", "name"),
+            },
+        ),
+        migrations.AddField(
+            model_name="case",
+            name="root_cause",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="cases",
+                to="cem_cases.rootcause",
+                verbose_name="root cause",
+            ),
+        ),
+        migrations.AddField(
+            model_name="case",
+            name="rule",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="cem_cases.rule",
+                verbose_name="rule that opened it",
+            ),
+        ),
+        migrations.CreateModel(
+            name="SlaPolicy",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(max_length=200, unique=True, verbose_name="name"),
+                ),
+                (
+                    "position",
+                    models.PositiveIntegerField(default=0, verbose_name="position"),
+                ),
+                (
+                    "conditions",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Empty: holds for every case.",
+                        verbose_name="conditions",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "version",
+                    models.PositiveIntegerField(
+                        default=1, editable=False, verbose_name="version"
+                    ),
+                ),
+                (
+                    "calendar",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: around the clock.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="policies",
+                        to="cem_cases.businesscalendar",
+                        verbose_name="calendar",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "SLA policy",
+                "verbose_name_plural": "SLA policies",
+                "ordering": ("position", "pk"),
+            },
+        ),
+        migrations.AddField(
+            model_name="escalationstep",
+            name="policy",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="escalation_steps",
+                to="cem_cases.slapolicy",
+                verbose_name="policy",
+            ),
+        ),
+        migrations.AddField(
+            model_name="clock",
+            name="policy",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="cem_cases.slapolicy",
+                verbose_name="policy",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Question",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "key",
+                    models.SlugField(
+                        db_index=False, max_length=100, verbose_name="key"
+                    ),
+                ),
+                ("text", models.TextField(blank=True, verbose_name="text")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("text", "text"),
+                            ("number", "number"),
+                            ("choice", "choice"),
+                            ("boolean", "yes or no"),
+                        ],
+                        default="text",
+                        max_length=7,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "position",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="position"
+                    ),
+                ),
+                (
+                    "survey",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="questions",
+                        to="cem_cases.survey",
+                        verbose_name="survey",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "question",
+                "verbose_name_plural": "questions",
+                "ordering": ("survey", "position", "key"),
+            },
+        ),
+        migrations.AddField(
+            model_name="case",
+            name="tags",
+            field=models.ManyToManyField(
+                blank=True,
+                related_name="cases",
+                to="cem_cases.tag",
+                verbose_name="tags",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Target",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("first contact", "first contact"),
+                            ("resolution", "resolution"),
+                        ],
+                        max_length=13,
+                        verbose_name="metric",
+                    ),
+                ),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "urgent"), (2, "high"), (3, "normal"), (4, "low")],
+                        verbose_name="priority",
+                    ),
+                ),
+                (
+                    "seconds",
+                    models.PositiveIntegerField(
+                        help_text="Open time of the policy's calendar, in seconds.",
+                        verbose_name="seconds",
+                    ),
+                ),
+                (
+                    "warn_percent",
+                    models.PositiveSmallIntegerField(
+                        default=75, verbose_name="warn at %"
+                    ),
+                ),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="targets",
+                        to="cem_cases.slapolicy",
+                        verbose_name="policy",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "target",
+                "verbose_name_plural": "targets",
+                "ordering": ("policy", "metric", "priority"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Membership",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("agent", "agent"), ("lead", "lead")],
+                        default="agent",
+                        max_length=5,
+                        verbose_name="role",
+                    ),
+                ),
+                (
+                    "capacity",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="Most open cases at a time; empty: no limit.",
+                        null=True,
+                        verbose_name="capacity",
+                    ),
+                ),
+                (
+                    "skills",
+                    models.JSONField(blank=True, default=list, verbose_name="skills"),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "open_cases",
+                    models.PositiveIntegerField(
+                        default=0, editable=False, verbose_name="open cases"
+                    ),
+                ),
+                (
+                    "last_assigned",
+                    models.PositiveBigIntegerField(
+                        default=0,
+                        editable=False,
+                        verbose_name="number of the last assignment",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cem_memberships",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="cem_cases.team",
+                        verbose_name="team",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "membership",
+                "verbose_name_plural": "memberships",
+            },
+        ),
+        migrations.AddField(
+            model_name="case",
+            name="team",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="cases",
+                to="cem_cases.team",
+                verbose_name="team",
+            ),
+        ),
+        migrations.AddField(
+            model_name="survey",
+            name="touchpoint",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Where responses belong that name no touchpoint themselves.",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="surveys",
+                to="cem_cases.touchpoint",
+                verbose_name="touchpoint",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Absence",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("from_at", models.DateTimeField(verbose_name="from")),
+                ("until_at", models.DateTimeField(verbose_name="until")),
+                (
+                    "reason",
+                    models.CharField(blank=True, max_length=200, verbose_name="reason"),
+                ),
+                (
+                    "substitute",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="substitute",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cem_absences",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "absence",
+                "verbose_name_plural": "absences",
+                "indexes": [
+                    models.Index(fields=["user", "until_at"], name="cem_absence_user")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("from_at__lt", models.F("until_at"))),
+                        name="cem_absence_ends_after_start",
+                        violation_error_message="An absence must end after it begins.",
+                    )
+                ],
+            },
+        ),
+        migrations.AddIndex(
+            model_name="auditevent",
+            index=models.Index(fields=["kind", "at"], name="cem_event_kind_at"),
+        ),
+        migrations.AddConstraint(
+            model_name="auditevent",
+            constraint=models.UniqueConstraint(
+                fields=("stream", "sequence"), name="cem_event_sequence"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="channelidentity",
+            constraint=models.UniqueConstraint(
+                fields=("channel", "identifier"), name="cem_identity_unique"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="escalation",
+            constraint=models.UniqueConstraint(
+                fields=("clock", "step"), name="cem_escalation_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="importreject",
+            constraint=models.UniqueConstraint(
+                fields=("job", "line"), name="cem_importreject_line"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
+                condition=models.Q(("host_id", ""), _negated=True),
+                fields=["host_type", "host_id"],
+                name="cem_customer_host",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("annual_value", None), ("annual_value__gte", 0), _connector="OR"
+                ),
+                name="cem_customer_value_positive",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("annual_value", None),
+                    models.Q(("currency", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="cem_customer_value_currency",
+                violation_error_message="An annual value needs its currency.",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="pause",
+            index=models.Index(
+                condition=models.Q(("until_at", None)),
+                fields=["expected_end_at"],
+                name="cem_pause_to_end",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pause",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("until_at", None),
+                    ("from_at__lte", models.F("until_at")),
+                    _connector="OR",
+                ),
+                name="cem_pause_ends_after_start",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pause",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("until_at", None)),
+                fields=("clock",),
+                name="cem_pause_one_open",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="escalationstep",
+            constraint=models.UniqueConstraint(
+                fields=("policy", "metric", "percent", "action"), name="cem_step_unique"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="clock",
+            index=models.Index(
+                condition=models.Q(
+                    ("cancelled_at", None),
+                    ("completed_at", None),
+                    ("breached_at", None),
+                ),
+                fields=["due_at"],
+                name="cem_clock_to_breach",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="clock",
+            index=models.Index(
+                condition=models.Q(
+                    ("cancelled_at", None),
+                    ("completed_at", None),
+                    ("breached_at", None),
+                    ("warned_at", None),
+                ),
+                fields=["warn_at"],
+                name="cem_clock_to_warn",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="clock",
+            constraint=models.UniqueConstraint(
+                fields=("case", "metric", "cycle"), name="cem_clock_unique"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="clock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("completed_at", None), ("cancelled_at", None), _connector="OR"
+                ),
+                name="cem_clock_one_end",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="clock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("business_elapsed", None), ("completed_at", None)),
+                    models.Q(
+                        ("business_elapsed__isnull", False),
+                        ("calendar_elapsed__isnull", False),
+                        ("completed_at__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_clock_completed_elapsed",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="clock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("warn_at__lte", models.F("due_at"))),
+                name="cem_clock_warns_before",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="question",
+            constraint=models.UniqueConstraint(
+                fields=("survey", "key"), name="cem_question_key_unique"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invitation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "not sent"), _negated=True),
+                    models.Q(("reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="cem_invitation_not_sent_why",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="importjob",
+            index=models.Index(
+                fields=["-started_at", "-id"], name="cem_importjob_newest"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="importjob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "rows_done",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("created"), "+", models.F("duplicates")
+                            ),
+                            "+",
+                            models.F("rejected"),
+                        ),
+                    )
+                ),
+                name="cem_importjob_totals_add_up",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="importjob",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("finished_at", None)),
+                fields=("survey", "file_hash", "mapping_hash"),
+                name="cem_importjob_one_running",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="target",
+            constraint=models.UniqueConstraint(
+                fields=("policy", "metric", "priority"), name="cem_target_unique"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="target",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("seconds__gt", 0)), name="cem_target_takes_time"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="target",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("warn_percent__gte", 1), ("warn_percent__lte", 100)
+                ),
+                name="cem_target_warn_percent",
+                violation_error_message="Warn at 1 to 100 percent.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="membership",
+            constraint=models.UniqueConstraint(
+                fields=("team", "user"), name="cem_membership_unique"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="case",
+            index=models.Index(fields=["-opened_at", "-id"], name="cem_case_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="case",
+            index=models.Index(fields=["team", "due_at"], name="cem_case_team_queue"),
+        ),
+        migrations.AddIndex(
+            model_name="case",
+            index=models.Index(fields=["owner", "due_at"], name="cem_case_owner_desk"),
+        ),
+        migrations.AddIndex(
+            model_name="case",
+            index=models.Index(fields=["customer", "status"], name="cem_case_customer"),
+        ),
+        migrations.AddConstraint(
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["new", "open", "pending", "on hold", "resolved", "closed"],
+                    )
+                ),
+                name="cem_case_status_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("owner", None), ("status", "new")),
+                    models.Q(
+                        models.Q(("status", "new"), _negated=True),
+                        ("owner__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_case_new_has_no_owner",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status__in", ["resolved", "closed"]), _negated=True),
+                    models.Q(
+                        ("resolved_at__isnull", False),
+                        ("root_cause__isnull", False),
+                        models.Q(("outcome", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_case_resolved_says_why",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["resolved", "closed"]),
+                    models.Q(("outcome", ""), ("resolved_at", None)),
+                    _connector="OR",
+                ),
+                name="cem_case_unresolved_says_none",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("closed_at__isnull", False), ("status", "closed")),
+                    models.Q(
+                        models.Q(("status", "closed"), _negated=True),
+                        ("closed_at", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_case_closed_has_time",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="survey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("scale_min__lt", models.F("scale_max"))),
+                name="cem_survey_scale_rises",
+                violation_error_message="The highest score must be above the lowest.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="survey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("metric", "nps"), _negated=True),
+                    models.Q(("scale_max", 10), ("scale_min", 0)),
+                    _connector="OR",
+                ),
+                name="cem_survey_nps_scale",
+                violation_error_message="NPS is asked on the scale from 0 to 10.",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="response",
+            index=models.Index(
+                condition=models.Q(("failed_at", None), ("processed_at", None)),
+                fields=["id"],
+                name="cem_response_waiting",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="response",
+            index=models.Index(
+                condition=models.Q(("failed_at__isnull", False)),
+                fields=["failed_at"],
+                name="cem_response_failed",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="response",
+            index=models.Index(
+                fields=["survey", "answered_at"], name="cem_response_survey"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="response",
+            constraint=models.UniqueConstraint(
+                fields=("source_system", "external_id"), name="cem_response_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="response",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("weight__gt", 0)),
+                name="cem_response_weight_positive",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="response",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("processed_at", None), ("failed_at", None), _connector="OR"
+                ),
+                name="cem_response_done_or_failed",
+            ),
+        ),
+        migrations.RunPython(_append_only.install, _append_only.remove),
+    ]

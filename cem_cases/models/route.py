@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from cem_cases import rules
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+
+class TeamQuerySet(models.QuerySet["Team"]):
+    def of(self, user: AbstractBaseUser) -> Self:
+        """Active teams that this user is an active member of."""
+        return self.filter(
+            is_active=True,
+            memberships__user=user.pk,
+            memberships__is_active=True,
+        )
+
+
+class Team(models.Model):
+    """People who work the same queue."""
+
+    slug = models.SlugField(_("slug"), max_length=100, unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    is_active = models.BooleanField(_("active"), default=True)
+    assigned_count = models.PositiveBigIntegerField(
+        _("assignments so far"), default=0, editable=False
+    )
+
+    objects = TeamQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("team")
+        verbose_name_plural = _("teams")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """That a user works in a team, and how much they may hold there."""
+
+    class Role(models.TextChoices):
+        AGENT = "agent", _("agent")
+        LEAD = "lead", _("lead")
+
+    team = models.ForeignKey(
+        Team,
+        models.CASCADE,
+        related_name="memberships",
+        db_index=False,  # cem_membership_unique begins with it
+        verbose_name=_("team"),
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="cem_memberships",
+        verbose_name=_("user"),
+    )
+    role = models.CharField(_("role"), max_length=5, choices=Role, default=Role.AGENT)
+    capacity = models.PositiveSmallIntegerField(
+        _("capacity"),
+        null=True,
+        blank=True,
+        help_text=_("Most open cases at a time; empty: no limit."),
+    )
+    skills = models.JSONField(_("skills"), default=list, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    open_cases = models.PositiveIntegerField(_("open cases"), default=0, editable=False)
+    last_assigned = models.PositiveBigIntegerField(
+        _("number of the last assignment"), default=0, editable=False
+    )
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["team", "user"], name="cem_membership_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.team}"
+
+
+class AbsenceQuerySet(models.QuerySet["Absence"]):
+    def at(self, now: datetime) -> Self:
+        """Absences that cover this moment."""
+        return self.filter(from_at__lte=now, until_at__gt=now)
+
+
+class Absence(models.Model):
+    """When a user takes no new cases."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="cem_absences",
+        db_index=False,  # cem_absence_user begins with it
+        verbose_name=_("user"),
+    )
+    from_at = models.DateTimeField(_("from"))
+    until_at = models.DateTimeField(_("until"))
+    substitute = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("substitute"),
+    )
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+
+    objects = AbsenceQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("absence")
+        verbose_name_plural = _("absences")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(from_at__lt=F("until_at")),
+                name="cem_absence_ends_after_start",
+                violation_error_message=_("An absence must end after it begins."),
+            ),
+        )
+        indexes = (
+            # owners: is one of these users absent now?
+            models.Index(fields=["user", "until_at"], name="cem_absence_user"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.from_at:%Y-%m-%d} to {self.until_at:%Y-%m-%d}"
+
+
+class Rule(models.Model):
+    """What is to happen when; edited by people, decided with by `cem_cases.rules`."""
+
+    class Trigger(models.TextChoices):
+        RESPONSE_RECEIVED = "response received", _("response received")
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    position = models.PositiveIntegerField(
+        _("position"),
+        default=0,
+        help_text=_("Rules act from the lowest to the highest."),
+    )
+    trigger = models.CharField(
+        _("trigger"),
+        max_length=30,
+        choices=Trigger,
+        default=Trigger.RESPONSE_RECEIVED,
+    )
+    conditions = models.JSONField(
+        _("conditions"),
+        default=dict,
+        blank=True,
+        help_text=_("Empty: holds for every response."),
+    )
+    actions = models.JSONField(_("actions"), default=list)
+    stop = models.BooleanField(
+        _("stop"), default=False, help_text=_("No later rule acts after this one.")
+    )
+    is_active = models.BooleanField(_("active"), default=False)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+
+    class Meta:
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
+        ordering = ("position", "pk")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse what could not be decided with, pointing at the place."""
+        problems = {}
+        for field, parse in (
+            ("conditions", rules.parse_conditions),
+            ("actions", rules.parse_actions),
+        ):
+            try:
+                parse(getattr(self, field))
+            except rules.InvalidRule as error:
+                problems[field] = str(error)
+        if not problems:
+            problems = self._unknown_teams()
+        if problems:
+            raise ValidationError(problems)
+
+    def _unknown_teams(self) -> dict[str, str]:
+        for n, action in enumerate(rules.parse_actions(self.actions)):
+            if isinstance(action, rules.SetTeam):
+                known = list(
+                    Team.objects.filter(is_active=True).values_list("slug", flat=True)
+                )
+                if action.team not in known:
+                    return {
+                        "actions": f"actions[{n}].team: {action.team!r} is not the slug "
+                        f"of an active team. Use one of: {', '.join(sorted(known))}."
+                    }
+        return {}
+
+    def value(self) -> rules.Rule:
+        """Return the rule as it is decided with. Raises InvalidRule."""
+        return rules.Rule(
+            key=self.pk,
+            version=self.version,
+            name=self.name,
+            conditions=rules.parse_conditions(self.conditions),
+            actions=rules.parse_actions(self.actions),
+            stop=self.stop,
+        )
