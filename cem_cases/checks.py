@@ -69,7 +69,7 @@ def _broken_plugins() -> Iterator[CheckMessage]:
 
 @register(Tags.security)
 def check_audit_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E004: nothing signs the audit. W004: a key is too short."""
+    """E004: nothing signs the audit. W003: a key is too short."""
     if check_options(None):
         return []
     if not conf().AUDIT_KEYS and not settings.DEBUG:
@@ -85,7 +85,7 @@ def check_audit_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"The audit key {name!r} has fewer than 32 characters.",
-            id="cem_cases.W004",
+            id="cem_cases.W003",
         )
         for name in short
     ]

@@ -68,7 +68,7 @@ def response(**fields: Any) -> Response:
 
 def user(name: str = "", *permissions: str, **fields: Any) -> Any:
     made = get_user_model().objects.create_user(
-        username=name or f"user-{next(_number)}", password="secret", **fields
+        username=name or f"user-{next(_number)}", **fields
     )
     for permission in permissions:
         made.user_permissions.add(Permission.objects.get(codename=permission))

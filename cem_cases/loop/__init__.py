@@ -15,8 +15,10 @@ STEPS = (
     "analyze",
     "route",
     "cases",
+    "owners",
     "sla",
     "improve",
+    "config",
     "audit",
     "bulk",
 )

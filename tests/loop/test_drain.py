@@ -1,12 +1,14 @@
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from cem_cases.loop import audit, capture, drain
-from cem_cases.models import Case
+from cem_cases.models import AuditEvent, Case, Response
 from tests import make
 from tests.make import MONDAY
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -91,3 +93,124 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
             assert drain.drain(now=MONDAY).opened == size
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+class TestFailing:
+    """One row that always fails never stops the others."""
+
+    @pytest.fixture
+    def poison(self, settings):
+        """The comment "poison" makes the analyser raise."""
+        settings.CEM_CASES = {
+            **settings.CEM_CASES,
+            "COMMENT_ANALYSER": "tests.loop.analyser.refuse_poison",
+        }
+        make.rule()
+        for n in range(9):
+            make.response(comment="poison" if n == 4 else "fine")
+
+    def test_it_is_isolated_and_the_others_go_through(self, poison):
+        done = drain.drain(now=MONDAY)
+
+        assert (done.processed, done.failed) == (8, 1)
+        failed = Response.objects.get(processed_at=None)
+        assert (failed.comment, failed.attempts) == ("poison", 1)
+        assert Case.objects.count() == 8
+
+    def test_its_error_says_what_and_where_but_quotes_nothing(self, poison):
+        drain.drain(now=MONDAY)
+
+        error = Response.objects.get(processed_at=None).error
+        assert error.startswith("ValueError in analyze.py:")
+        assert "poison" not in error
+
+    def test_it_waits_twice_as_long_each_time(self, poison):
+        waits = []
+        now = MONDAY
+        for _ in range(4):
+            drain.drain(now=now)
+            failed = Response.objects.get(processed_at=None)
+            waits.append((failed.next_attempt_at - now).total_seconds())
+            assert drain.drain(now=now).failed == 0  # not before its time
+            now = failed.next_attempt_at
+
+        assert waits == [10, 20, 40, 80]
+
+    def test_it_is_parked_after_eight_attempts_and_shows_in_the_audit(self, poison):
+        now = MONDAY
+        for _ in range(8):
+            drain.drain(now=now)
+            now += timedelta(hours=1)
+
+        parked = Response.objects.failed().get()
+        assert (parked.state, parked.attempts) == ("failed", 8)
+        assert drain.drain(now=now + timedelta(days=9)).failed == 0
+        event = AuditEvent.objects.get(kind="response.failed")
+        assert event.data["response"] == parked.pk
+        assert not list(audit.verify())
+
+    def test_it_can_be_tried_again_by_hand(self, poison, settings):
+        now = MONDAY
+        for _ in range(8):
+            drain.drain(now=now)
+            now += timedelta(hours=1)
+        parked = Response.objects.failed().get()
+        settings.CEM_CASES = {**settings.CEM_CASES, "COMMENT_ANALYSER": None}
+
+        assert drain.retry_failed([parked]) == 1
+
+        assert drain.drain(now=now).opened == 1
+
+
+def test_a_site_that_is_not_configured_blames_no_row(settings):
+    settings.CEM_CASES = {}
+    make.rule()
+    response = make.response()
+
+    with pytest.raises(ImproperlyConfigured):
+        drain.drain(now=MONDAY)
+
+    response.refresh_from_db()
+    assert (response.state, response.attempts) == ("waiting", 0)
+
+
+def test_a_drain_stops_when_its_time_is_up_and_says_so(settings):
+    settings.CEM_CASES = {**settings.CEM_CASES, "BATCH_SIZE": 2}
+    for _ in range(6):
+        make.response()
+
+    done = drain.drain(seconds=0, now=MONDAY)
+
+    assert (done.processed, done.more) == (2, True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_drains_at_a_time_open_each_case_once(settings):
+    settings.CEM_CASES = {**settings.CEM_CASES, "BATCH_SIZE": 10}
+    north = make.team("north")
+    agents = [make.agent(north) for _ in range(3)]
+    make.rule_for(north, by="round robin")
+    make.policy()
+    for _ in range(120):
+        make.response()
+
+    at_once([lambda: drain.drain(now=MONDAY)] * 4)
+
+    assert Case.objects.count() == 120
+    assert AuditEvent.objects.filter(kind="case.opened").count() == 120
+    assert {Case.objects.filter(owner=agent).count() for agent in agents} == {40}
+    assert not list(audit.verify())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_customer_never_gets_two_cases_from_two_drains_at_a_time(settings):
+    settings.CEM_CASES = {**settings.CEM_CASES, "BATCH_SIZE": 5}
+    make.rule()
+    for n in range(60):
+        make.response(customer={"external_id": f"c{n % 6}"})
+
+    at_once([lambda: drain.drain(now=MONDAY)] * 4)
+
+    assert Case.objects.count() == 6
+    assert not Response.objects.filter(case=None).exists()
+    assert not list(audit.verify())

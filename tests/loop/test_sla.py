@@ -1,0 +1,126 @@
+from datetime import timedelta
+
+import pytest
+
+from cem_cases.loop import audit, cases, drain, sla
+from cem_cases.models import AuditEvent, Case, Clock, Metric
+from tests import make
+from tests.make import HOUR, MONDAY
+from tests.threads import at_once
+
+pytestmark = pytest.mark.django_db
+
+
+def due_case():
+    """A case to contact by 13:00 and to resolve by Wednesday evening."""
+    make.policy(hours=4)
+    return make.case()
+
+
+@pytest.mark.parametrize(
+    ("at", "warned", "breached"),
+    [
+        (3 * HOUR - timedelta(seconds=1), 0, 0),
+        (3 * HOUR, 1, 0),  # 75 % of four hours
+        (4 * HOUR - timedelta(seconds=1), 1, 0),
+        (4 * HOUR, 0, 1),  # breached at once is not warned of any more
+    ],
+)
+def test_a_clock_is_warned_of_and_breached_at_its_very_second(at, warned, breached):
+    due_case()
+
+    assert sla.sweep(now=MONDAY + at) == (warned, breached)
+
+
+def test_a_sweep_acts_once_however_often_it_runs():
+    case = due_case()
+    sla.sweep(now=MONDAY + 3 * HOUR)
+    sla.sweep(now=MONDAY + 4 * HOUR)
+
+    assert sla.sweep(now=MONDAY + 4 * HOUR) == (0, 0)
+    assert [e.kind for e in case.events.all()][1:] == ["clock.warned", "clock.breached"]
+    assert not list(audit.verify())
+
+
+def test_a_late_sweep_catches_up_once():
+    due_case()
+
+    assert sla.sweep(now=MONDAY + timedelta(days=30)) == (0, 2)
+    assert sla.sweep(now=MONDAY + timedelta(days=31)) == (0, 0)
+
+
+def test_a_completed_clock_is_left_alone():
+    case = due_case()
+    agent = make.agent(case.team)
+    cases.contact(case, by=agent, channel="phone", attempt="reached", now=MONDAY)
+
+    sla.sweep(now=MONDAY + 5 * HOUR)
+
+    assert case.clocks.get(metric=Metric.FIRST_CONTACT).breached_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_three_sweeps_at_a_time_act_once():
+    team = make.team("north")
+    make.policy()
+    make.rule_for(team)
+    for _ in range(40):
+        make.response()
+    drain.drain(now=MONDAY)
+
+    totals = at_once([lambda: sla.sweep(now=MONDAY + timedelta(days=30))] * 3)
+
+    assert sum(breached for _, breached in totals) == 80
+    assert AuditEvent.objects.filter(kind="clock.breached").count() == 80
+    assert not Clock.objects.filter(breached_at=None).exists()
+    assert not list(audit.verify())
+
+
+def test_the_first_policy_whose_conditions_hold_counts():
+    gold = {"fact": "customer.segment", "operator": "is", "value": "gold"}
+    make.policy(hours=1, position=1, conditions=gold)
+    make.policy(hours=8, position=2)
+    make.rule()
+
+    make.response(customer={"external_id": "1", "segment": "Gold"})
+    make.response(customer={"external_id": "2", "segment": "silver"})
+    drain.drain(now=MONDAY)
+
+    due = dict(Case.objects.values_list("customer__external_id", "due_at"))
+    assert due == {"1": MONDAY + HOUR, "2": MONDAY + 8 * HOUR}
+
+
+def test_a_policy_without_a_calendar_runs_round_the_clock():
+    make.policy(hours=48, calendar=None)
+    case = make.case()
+
+    clock = case.clocks.get(metric=Metric.FIRST_CONTACT)
+    assert clock.due_at == MONDAY + 48 * HOUR
+
+
+def test_business_hours_end_on_the_next_day():
+    make.policy(hours=9)
+    case = make.case()
+
+    assert case.due_at == MONDAY + timedelta(days=1, hours=1)
+
+
+def test_a_target_that_is_used_up_by_a_new_priority_is_due_now():
+    case = due_case()
+    agent = make.agent(case.team)
+    later = MONDAY + 2 * HOUR
+
+    changed = cases.set_priority(case, by=agent, priority=1, now=later)
+
+    assert changed.due_at < later
+    assert sla.sweep(now=later) == (0, 1)
+    assert sla.sweep(now=later) == (0, 0)
+
+
+def test_retargeting_costs_the_same_for_one_and_for_many(django_assert_num_queries):
+    make.policy()
+    found = [make.case() for _ in range(5)]
+
+    for some in (found[:1], found):
+        with django_assert_num_queries(4):
+            sla.retarget(some)

@@ -1,0 +1,109 @@
+import inspect
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connection
+
+from cem_cases import checks
+from cem_cases.schedule import BEAT_SCHEDULE
+
+KEY = {"AUDIT_KEYS": {"2026": "x" * 40}}
+
+
+def ids(databases=None):
+    found = run_checks(include_deployment_checks=True, databases=databases)
+    return [message.id for message in found if message.id.startswith("cem_cases.")]
+
+
+@pytest.fixture(autouse=True)
+def _installed_well(settings):
+    settings.CEM_CASES = KEY
+    settings.CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}
+
+
+def test_a_good_installation_has_nothing_to_report():
+    assert ids() == []
+
+
+def test_an_option_that_does_not_exist_is_an_error(settings):
+    settings.CEM_CASES = KEY | {"BATCH_SIZ": 10}
+
+    assert ids() == ["cem_cases.E001"]
+    assert "BATCH_SIZE" in checks.check_options(None)[0].hint
+
+
+def test_time_zones_must_be_in_use(settings):
+    settings.USE_TZ = False
+
+    assert ids() == ["cem_cases.E002"]
+
+
+@pytest.mark.parametrize("path", ["no.such.module", "operator.nothing", "math.pi"])
+def test_a_plugin_must_import_and_be_callable(settings, path):
+    settings.CEM_CASES = KEY | {"COMMENT_ANALYSER": path}
+
+    assert ids() == ["cem_cases.E003"]
+
+
+def test_the_audit_needs_a_key_outside_debug(settings):
+    settings.CEM_CASES = {}
+    assert ids() == ["cem_cases.E004"]
+
+    settings.DEBUG = True
+    assert ids() == []
+
+
+def test_a_short_audit_key_is_warned_of(settings):
+    settings.CEM_CASES = {"AUDIT_KEYS": {"2026": "short"}}
+
+    assert ids() == ["cem_cases.W003"]
+
+
+def test_missing_beat_entries_are_named(settings):
+    settings.CELERY_BEAT_SCHEDULE = {"other": {"task": "cem_cases.seal"}}
+
+    (warning,) = checks.check_beat(None)
+    assert warning.id == "cem_cases.W001"
+    assert "cem_cases.sweep" in warning.msg
+    assert "cem_cases.seal" not in warning.msg
+
+
+@pytest.mark.django_db
+def test_the_database_of_the_tests_is_one_that_keeps_the_promises():
+    # the throw-away server is told not to wait for the disk, which is worth a warning
+    assert set(ids(databases=["default"])) <= {"cem_cases.W002"}
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite")
+def test_sqlite_must_begin_its_transactions_as_immediate(monkeypatch):
+    options = {**connection.settings_dict["OPTIONS"], "transaction_mode": "DEFERRED"}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+
+    assert ids(databases=["default"]) == ["cem_cases.E005"]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="is about PostgreSQL")
+@pytest.mark.django_db
+def test_postgresql_must_run_at_read_committed(monkeypatch):
+    connection.ensure_connection()
+    monkeypatch.setattr(connection, "isolation_level", 3)
+
+    assert "cem_cases.E006" in ids(databases=["default"])
+
+
+def test_a_database_that_lacks_what_we_need_is_refused():
+    class Elsewhere:
+        vendor = "mysql"
+
+    (error,) = checks._unknown_database(Elsewhere())
+    assert error.id == "cem_cases.E007"
+
+
+def test_every_check_is_documented():
+    page = (Path(__file__).parent.parent / "docs/reference/checks.md").read_text()
+    source = inspect.getsource(checks)
+
+    for number in [f"E00{n}" for n in range(1, 8)] + ["W001", "W002", "W003"]:
+        assert f"cem_cases.{number}" in source
+        assert f"`cem_cases.{number}`" in page
