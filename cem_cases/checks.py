@@ -31,7 +31,7 @@ def check_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.compatibility)
 def check_time_zones(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E002: due times need aware datetimes."""
+    """E002: `USE_TZ` is off, but due times need aware datetimes."""
     if settings.USE_TZ:
         return []
     return [
@@ -69,7 +69,7 @@ def _broken_plugins() -> Iterator[CheckMessage]:
 
 @register(Tags.security)
 def check_audit_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E004: nothing signs the audit. W003: a key is too short."""
+    """E004: nothing signs the audit. | W003: a key of the audit is too short."""
     if check_options(None):
         return []
     if not conf().AUDIT_KEYS and not settings.DEBUG:
@@ -120,7 +120,11 @@ def check_beat(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_databases(
     app_configs: Any, databases: Iterable[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """E005-E007, W002: the database must keep what the guarantees rest on."""
+    """E005: SQLite does not begin its transactions as IMMEDIATE. |
+    E006: PostgreSQL does not run at READ COMMITTED. |
+    E007: the database is neither PostgreSQL nor SQLite. |
+    W002: PostgreSQL may lose what it accepted: `synchronous_commit` is off.
+    """
     from cem_cases.models import Response
 
     alias = router.db_for_write(Response)

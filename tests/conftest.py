@@ -88,6 +88,7 @@ def workers(
         concurrency: int = 2,
         beat: bool = False,
         env: Mapping[str, str] | None = None,
+        wait: bool = True,
     ) -> list[processes.Tethered]:
         first = len(started)
         for number in range(first, first + count):
@@ -96,7 +97,7 @@ def workers(
             )
         if beat:
             started.append(_beat(len(started), tmp_path, site_env | (env or {})))
-        for process in started[first:]:
+        for process in started[first:] if wait else ():
             _wait_until_ready(process)
         return started[first:]
 

@@ -10,9 +10,11 @@ from cem_cases.audit.chain import (
     seal_hash,
     verify,
 )
+from cem_cases.audit.kinds import KINDS
 
 __all__ = [
     "GENESIS",
+    "KINDS",
     "Fault",
     "Link",
     "canonical",

@@ -93,7 +93,7 @@ def link(
         payload,
     )
     message = "".join(f"{len(part)}:{part}" for part in parts)
-    return hmac.new(secret.encode(), message.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), message.encode(), "sha256").hex()
 
 
 def seal_hash(
@@ -101,7 +101,7 @@ def seal_hash(
 ) -> str:
     """Return the hash of a seal over (stream, sequence, hash) entries."""
     message = canonical({"at": at, "entries": entries, "previous_hash": previous_hash})
-    return hmac.new(secret.encode(), message.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), message.encode(), "sha256").hex()
 
 
 def moment(at: datetime) -> str:
@@ -160,12 +160,16 @@ class _Encoder(json.JSONEncoder):
 def _refuse_floats(value: Any) -> None:
     if isinstance(value, float):
         raise TypeError("float has no canonical text; use Decimal.")
-    if isinstance(value, Mapping):
-        for item in value.values():
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for item in value:
+        if type(item) not in _EXACT:  # a call for each would take as long as all else
             _refuse_floats(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_floats(item)
+
+
+_EXACT = (str, int, bool, type(None))
 
 
 _ENCODER = _Encoder(
