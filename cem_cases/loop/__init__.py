@@ -5,7 +5,9 @@ and add nothing to them; the functions trust their caller to have asked who may.
 imports only steps that come later in `STEPS`.
 
 Locks are always taken in this order, so that no two transactions wait for each other:
-responses, customers, cases, clocks, teams, memberships, audit heads by stream.
+responses, customers, cases, clocks, teams, memberships, audit heads by stream; within
+a table by key. All are taken with `no_key`: who only refers to a locked row (a new
+answer to its customer, say) does not wait.
 """
 
 STEPS = (

@@ -89,7 +89,7 @@ def append(
 
 
 def _lock(streams: Sequence[str]) -> dict[str, AuditHead]:
-    heads = AuditHead.objects.select_for_update().order_by("stream")
+    heads = AuditHead.objects.select_for_update(no_key=True).order_by("stream")
     return {head.stream: head for head in heads.filter(stream__in=streams)}
 
 
@@ -239,9 +239,9 @@ def seal(*, now: datetime | None = None) -> Seal | None:
     end of the audit is found out even if the seals are cut off, too.
     """
     now = now or timezone.now()
-    last = Seal.objects.select_for_update().order_by("pk").last()
+    last = Seal.objects.select_for_update(no_key=True).order_by("pk").last()
     heads = list(
-        AuditHead.objects.select_for_update()
+        AuditHead.objects.select_for_update(no_key=True)
         .filter(sequence__gt=F("sealed_sequence"))
         .order_by("stream")
     )

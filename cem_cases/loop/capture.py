@@ -305,7 +305,7 @@ class _Book:
 
     def _save_news(self) -> None:
         """Apply what is new to the rows as they are now, under their locks."""
-        rows = Customer.objects.select_for_update().filter(pk__in=self.news)
+        rows = Customer.objects.select_for_update(no_key=True).filter(pk__in=self.news)
         current = list(rows.order_by("pk")) if self.news else []
         for customer in current:
             for new, organization in self.news[customer.pk]:

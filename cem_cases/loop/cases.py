@@ -87,10 +87,10 @@ def open_cases(
 def _active_cases(openings: Iterable[Opening]) -> dict[int, Case]:
     """Lock the customers, so that none gets two cases at a time; return their cases."""
     keys = {opening.response.customer_id for opening in openings}
-    customers = Customer.objects.select_for_update().filter(pk__in=keys)
+    customers = Customer.objects.select_for_update(no_key=True).filter(pk__in=keys)
     list(customers.order_by("pk").values_list("pk"))
     cases = Case.objects.active().filter(customer__in=keys).order_by("pk")
-    return {case.customer_id: case for case in cases.select_for_update()}
+    return {case.customer_id: case for case in cases.select_for_update(no_key=True)}
 
 
 def _new_case(opening: Opening) -> Case:
@@ -390,12 +390,12 @@ def resolve(
         _check_attempts(locked)
     if not root_cause.is_active:
         raise InvalidInput({"root_cause": ["Is not in use any more; choose another."]})
+    sla.complete(locked, Metric.values, at=now)
     if locked.owner_id is None:
         locked.owner_id = by.pk
     else:
         _count(locked, locked.owner_id, -1)
     locked.root_cause, locked.resolved_at = root_cause, now
-    sla.complete(locked, Metric.values, at=now)
     _save(locked, "owner", "root_cause", "outcome", "resolved_at", "due_at")
     _record(
         locked,
@@ -459,7 +459,7 @@ def close(
 
 def _lock(case: Case, verb: str, version: int | None) -> Case:
     """Lock the row and move it along `verb`. Raises StaleVersion, NotAllowedNow."""
-    locked = Case.objects.select_for_update().get(pk=case.pk)
+    locked = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
     if version is not None and version != locked.version:
         raise _stale(locked)
     locked.move(verb)

@@ -28,7 +28,9 @@ def save(
     model = type(row)
     is_new = row._state.adding
     if not is_new:
-        row.version = model.objects.select_for_update().get(pk=row.pk).version + 1
+        row.version = (
+            model.objects.select_for_update(no_key=True).get(pk=row.pk).version + 1
+        )
     row.save()
     event = audit.NewEvent(
         kind=f"{model._meta.model_name}.{'created' if is_new else 'changed'}",

@@ -71,7 +71,7 @@ def _settle(done: Drained, now: datetime, rows: QuerySet[Response]) -> bool:
         batch: list[Response] = []
         try:
             with transaction.atomic():
-                batch.extend(rows.select_for_update(skip_locked=True))
+                batch.extend(rows.select_for_update(skip_locked=True, no_key=True))
                 routed = _process(batch, now)
         except (OperationalError, InterfaceError):
             if attempt == TRIES:
@@ -122,7 +122,9 @@ def _isolate(
 def _postpone(pk: int, now: datetime, error: Exception) -> None:
     """Count the failure; wait twice as long as last time, or park the row."""
     with transaction.atomic():
-        response = Response.objects.unprocessed().select_for_update().get(pk=pk)
+        response = (
+            Response.objects.unprocessed().select_for_update(no_key=True).get(pk=pk)
+        )
         response.attempts += 1
         response.error = _describe(error)
         wait = timedelta(seconds=conf().RETRY_SECONDS * 2 ** (response.attempts - 1))

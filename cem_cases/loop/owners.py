@@ -28,7 +28,7 @@ class Roster:
         self._changed: dict[int, Membership] = {}
         if not team_ids:
             return
-        teams = Team.objects.select_for_update().filter(pk__in=team_ids)
+        teams = Team.objects.select_for_update(no_key=True).filter(pk__in=team_ids)
         self._teams = {team.pk: team for team in teams.order_by("pk")}
         self._members = {team_id: [] for team_id in self._teams}
         for membership, candidate in _candidates(self._teams, now):
@@ -63,7 +63,7 @@ def _candidates(
     team_ids: Collection[int], now: datetime
 ) -> list[tuple[Membership, rules.Candidate]]:
     memberships = list(
-        Membership.objects.select_for_update(of=("self",))
+        Membership.objects.select_for_update(no_key=True, of=("self",))
         .filter(team__in=team_ids, is_active=True)
         .select_related("user")
         .order_by("pk")

@@ -126,7 +126,7 @@ def complete(case: Case, metrics: Sequence[str], *, at: datetime) -> None:
 
     A clock that is completed after its due time is marked as breached, unless it is.
     """
-    clocks = list(case.clocks.running().select_for_update().order_by("pk"))
+    clocks = list(case.clocks.running().select_for_update(no_key=True).order_by("pk"))
     ended = [clock for clock in clocks if clock.metric in metrics]
     calendars = {p.row.pk: p.calendar for p in policies(_policies_of(ended))}
     for clock in ended:
@@ -155,7 +155,7 @@ def retarget(cases: Sequence[Case]) -> None:
         return
     clocks = Clock.objects.running().filter(case__in=cases)
     by_case: dict[int, list[Clock]] = {case.pk: [] for case in cases}
-    for clock in clocks.select_for_update().order_by("pk"):
+    for clock in clocks.select_for_update(no_key=True).order_by("pk"):
         by_case[clock.case_id].append(clock)
     running = [clock for clocks in by_case.values() for clock in clocks]
     found = {policy.row.pk: policy for policy in policies(_policies_of(running))}
@@ -209,8 +209,9 @@ def _mark(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
 
 @transaction.atomic
 def _mark_batch(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
-    rows = found.order_by(due).select_related("case")[: conf().BATCH_SIZE]
-    clocks = list(rows.select_for_update(skip_locked=True, of=("self",)))
+    rows = found.order_by(due).select_related("case")
+    rows = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    clocks = list(rows[: conf().BATCH_SIZE])
     if not clocks:
         return 0
     Clock.objects.filter(pk__in=[clock.pk for clock in clocks]).update(**{mark: now})

@@ -136,6 +136,7 @@ class AuditDetail(models.Model):
     event = models.OneToOneField(
         AuditEvent, models.PROTECT, related_name="detail", verbose_name=_("event")
     )
+    # indexed: erasing a customer's words
     customer = models.ForeignKey(
         Customer,
         models.PROTECT,

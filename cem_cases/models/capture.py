@@ -62,6 +62,7 @@ class Survey(models.Model):
         _("kind"), max_length=13, choices=Kind, default=Kind.TRANSACTIONAL
     )
     wording = models.TextField(_("wording of the question"), blank=True)
+    # indexed: may this touchpoint be deleted?
     touchpoint = models.ForeignKey(
         Touchpoint,
         models.PROTECT,
@@ -118,7 +119,11 @@ class Question(models.Model):
         BOOLEAN = "boolean", _("yes or no")
 
     survey = models.ForeignKey(
-        Survey, models.CASCADE, related_name="questions", verbose_name=_("survey")
+        Survey,
+        models.CASCADE,
+        related_name="questions",
+        db_index=False,  # cem_question_key_unique begins with it
+        verbose_name=_("survey"),
     )
     key = models.SlugField(_("key"), max_length=100, db_index=False)
     text = models.TextField(_("text"), blank=True)
@@ -149,9 +154,11 @@ class Invitation(models.Model):
         ANSWERED = "answered", _("answered")
         REVOKED = "revoked", _("revoked")
 
+    # indexed: a survey's invitations
     survey = models.ForeignKey(
         Survey, models.PROTECT, related_name="invitations", verbose_name=_("survey")
     )
+    # indexed: when was this customer last invited?
     customer = models.ForeignKey(
         Customer, models.CASCADE, related_name="invitations", verbose_name=_("customer")
     )
@@ -212,6 +219,7 @@ class Response(models.Model):
         db_index=False,  # cem_response_survey begins with it
         verbose_name=_("survey"),
     )
+    # indexed: a customer's responses: the score path
     customer = models.ForeignKey(
         Customer,
         models.PROTECT,
@@ -235,6 +243,7 @@ class Response(models.Model):
         related_name="response",
         verbose_name=_("invitation"),
     )
+    # indexed: a case's responses
     case = models.ForeignKey(
         "cem_cases.Case",
         models.PROTECT,

@@ -184,6 +184,7 @@ class Case(models.Model):
     )
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    # indexed: the cases of a cause
     root_cause = models.ForeignKey(
         RootCause,
         models.PROTECT,
@@ -194,6 +195,7 @@ class Case(models.Model):
     )
     outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome, blank=True)
     is_complaint = models.BooleanField(_("complaint"), default=False)
+    # indexed: the follow-ups of a case
     parent = models.ForeignKey(
         "self",
         models.PROTECT,
@@ -202,6 +204,7 @@ class Case(models.Model):
         related_name="follow_ups",
         verbose_name=_("follows"),
     )
+    # indexed: the cases merged into one
     merged_into = models.ForeignKey(
         "self",
         models.PROTECT,
@@ -315,6 +318,7 @@ class Contact(models.Model):
 
     ARRIVED = (Attempt.SENT, Attempt.REACHED, Attempt.VOICEMAIL)
 
+    # indexed: a case's contacts
     case = models.ForeignKey(
         Case, models.PROTECT, related_name="contacts", verbose_name=_("case")
     )
@@ -327,6 +331,7 @@ class Contact(models.Model):
     )
     subject = models.CharField(_("subject"), max_length=200, blank=True)
     body = models.TextField(_("body"), blank=True)
+    # indexed: may this user be deleted?
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,

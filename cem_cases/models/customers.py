@@ -55,6 +55,7 @@ class Customer(models.Model):
     name = models.CharField(_("name"), max_length=200, blank=True)
     email = models.EmailField(_("e-mail"), blank=True)
     phone = models.CharField(_("phone"), max_length=200, blank=True)
+    # indexed: the customers of an organization
     organization = models.ForeignKey(
         Organization,
         models.PROTECT,
@@ -70,6 +71,7 @@ class Customer(models.Model):
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     language = models.CharField(_("language"), max_length=200, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=200, blank=True)
+    # indexed: emptied when the user is deleted
     account_owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -130,6 +132,7 @@ class Customer(models.Model):
 class ChannelIdentity(models.Model):
     """An address by which a customer is known on one channel, normalised."""
 
+    # indexed: a customer's identities
     customer = models.ForeignKey(
         Customer,
         models.CASCADE,

@@ -10,6 +10,7 @@ class RootCause(models.Model):
     code = models.SlugField(_("code"), max_length=100, unique=True)
     name = models.CharField(_("name"), max_length=200)
     department = models.CharField(_("department"), max_length=100, blank=True)
+    # indexed: the causes below one
     parent = models.ForeignKey(
         "self",
         models.PROTECT,

@@ -60,6 +60,7 @@ class Membership(models.Model):
         db_index=False,  # cem_membership_unique begins with it
         verbose_name=_("team"),
     )
+    # indexed: the teams of a user, for visible_to()
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
@@ -111,6 +112,7 @@ class Absence(models.Model):
     )
     from_at = models.DateTimeField(_("from"))
     until_at = models.DateTimeField(_("until"))
+    # indexed: emptied when the substitute is deleted
     substitute = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,

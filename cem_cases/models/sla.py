@@ -74,6 +74,7 @@ class SlaPolicy(models.Model):
         blank=True,
         help_text=_("Empty: holds for every case."),
     )
+    # indexed: may this calendar be deleted?
     calendar = models.ForeignKey(
         BusinessCalendar,
         models.PROTECT,
@@ -252,6 +253,7 @@ class Clock(models.Model):
 class Pause(models.Model):
     """A span in which a clock stands still; open while `until_at` is empty."""
 
+    # indexed: a clock's pauses
     clock = models.ForeignKey(
         Clock, models.PROTECT, related_name="pauses", verbose_name=_("clock")
     )
@@ -331,11 +333,13 @@ class Escalation(models.Model):
         db_index=False,  # cem_escalation_once begins with it
         verbose_name=_("clock"),
     )
+    # indexed: may this step be deleted?
     step = models.ForeignKey(
         EscalationStep, models.PROTECT, related_name="+", verbose_name=_("step")
     )
     at = models.DateTimeField(_("at"))
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
+    # indexed: may this user be deleted?
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
