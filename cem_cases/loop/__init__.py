@@ -16,6 +16,7 @@ STEPS = (
     "drain",
     "analyze",
     "route",
+    "opening",
     "cases",
     "owners",
     "sla",

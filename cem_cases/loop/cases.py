@@ -1,14 +1,13 @@
 """The verbs: what happens to a case, each in one transaction, each with its event.
 
-Cases are opened in batches; people act on one at a time. Every verb takes an optional
+Cases are opened in batches (`loop.opening`); people act on one at a time. Every verb takes an optional
 `version`, the one its caller looked at: if the case was changed since, it is refused
 with StaleVersion. Verbs return the case, fresh from the lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,185 +24,17 @@ from cem_cases.exceptions import (
     NotAllowedNow,
     StaleVersion,
 )
-from cem_cases.loop import audit, bulk, owners, sla
+from cem_cases.loop import audit, owners, sla
 from cem_cases.models import (
     Case,
-    Clock,
     Contact,
-    Customer,
     Membership,
     Metric,
-    Response,
     RootCause,
-    Survey,
     Team,
 )
 
 MAX_NOTE = 10_000
-CANDIDATES_KEPT = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """That a response asks for a case, and why."""
-
-    response: Response
-    decision: rules.Decision
-    looks: tuple[rules.Look, ...]
-    policy: sla.Policy | None
-
-
-def open_cases(
-    openings: Sequence[Opening], *, now: datetime
-) -> tuple[Sequence[Case], Sequence[Case]]:
-    """Open or join a case for each of these; return those opened and those joined.
-
-    Sets `response.case`, unsaved: the caller saves the responses in the same
-    transaction. A customer with an active case gets no second one, unless the survey
-    says so. The clocks start when the response was received: what the answer waited
-    for a worker counts against us, not against the customer.
-    """
-    if not openings:
-        return [], []
-    active = _active_cases(openings)
-    fresh: list[tuple[Case, Opening]] = []
-    joins: list[tuple[Case, Opening]] = []
-    for opening in openings:
-        response = opening.response
-        case = active.get(response.customer_id)
-        if case is None or response.survey.repeat == Survey.Repeat.ANOTHER:
-            case = _new_case(opening)
-            fresh.append((case, opening))
-            active[response.customer_id] = case
-        else:
-            joins.append((case, opening))
-    _open(fresh, now)
-    for case, opening in fresh + joins:
-        opening.response.case = case
-    _join(joins, now)
-    return [case for case, _ in fresh], [case for case, _ in joins]
-
-
-def _active_cases(openings: Iterable[Opening]) -> dict[int, Case]:
-    """Lock the customers, so that none gets two cases at a time; return their cases."""
-    keys = {opening.response.customer_id for opening in openings}
-    customers = Customer.objects.select_for_update(no_key=True).filter(pk__in=keys)
-    list(customers.order_by("pk").values_list("pk"))
-    cases = Case.objects.active().filter(customer__in=keys).order_by("pk")
-    return {case.customer_id: case for case in cases.select_for_update(no_key=True)}
-
-
-def _new_case(opening: Opening) -> Case:
-    response, decision = opening.response, opening.decision
-    assert decision.opened_by is not None  # noqa: S101  (an Opening has a rule)
-    return Case(
-        customer_id=response.customer_id,
-        opening_response=response,
-        rule_id=decision.opened_by.key,
-        rule_version=decision.opened_by.version,
-        priority=decision.priority,
-        opened_at=response.received_at,
-    )
-
-
-def _open(fresh: Sequence[tuple[Case, Opening]], now: datetime) -> None:
-    if not fresh:
-        return
-    slugs = {opening.decision.team for _, opening in fresh} - {None}
-    teams = {t.slug: t for t in Team.objects.filter(slug__in=slugs, is_active=True)}
-    clocks: list[tuple[Case, Clock]] = []
-    for case, opening in fresh:
-        case.team = teams.get(opening.decision.team or "")
-        started = sla.new_clocks(opening.policy, case.priority, case.opened_at)
-        case.due_at = sla.next_due(started)
-        clocks += [(case, clock) for clock in started]
-    roster = owners.Roster(
-        {c.team_id for c, o in fresh if o.decision.strategy and c.team_id}, now=now
-    )
-    choices = [_choose_owner(case, opening, roster) for case, opening in fresh]
-    bulk.insert([case for case, _ in fresh])
-    for case, clock in clocks:
-        clock.case = case
-    bulk.insert([clock for _, clock in clocks])
-    roster.save()
-    events = []
-    for (case, opening), choice in zip(fresh, choices, strict=True):
-        events.append(_opened(case, opening))
-        if choice is not None:
-            events.append(_assigned_by_rule(case, opening, choice))
-    audit.append(events, now=now, fresh=True)
-
-
-def _choose_owner(
-    case: Case, opening: Opening, roster: owners.Roster
-) -> rules.Choice | None:
-    """Give the case its owner, if a rule asked for one; return what was said of whom."""
-    strategy = opening.decision.strategy
-    if strategy is None or case.team_id is None:
-        return None
-    choice, owner_id = roster.assign(case.team_id, strategy)
-    if owner_id is not None:
-        case.owner_id = owner_id
-        case.move("assign")
-    return choice
-
-
-def _opened(case: Case, opening: Opening) -> audit.NewEvent:
-    decision = opening.decision
-    return audit.NewEvent(
-        kind="case.opened",
-        case=case,
-        payload={
-            "response": opening.response.pk,
-            "opened_at": case.opened_at,
-            "priority": rules.Priority(case.priority).word,
-            "team": case.team and case.team.slug,
-            "team_not_found": None if case.team else decision.team,
-            "policy": opening.policy and opening.policy.row.pk,
-            "policy_version": opening.policy and opening.policy.row.version,
-            "due_at": case.due_at,
-            "rule": case.rule_id,
-            "rule_version": case.rule_version,
-            "rules": [asdict(look) for look in opening.looks],
-        },
-    )
-
-
-def _assigned_by_rule(
-    case: Case, opening: Opening, choice: rules.Choice
-) -> audit.NewEvent:
-    return audit.NewEvent(
-        kind="case.assigned" if choice.winner else "case.not_assigned",
-        case=case,
-        payload={
-            "to": choice.winner and choice.winner.user,
-            "by_rule": case.rule_id,
-            "strategy": str(opening.decision.strategy),
-            "candidates": [asdict(v) for v in choice.verdicts[:CANDIDATES_KEPT]],
-        },
-    )
-
-
-def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
-    """Let each response join the active case of its customer."""
-    events, raised = [], {}
-    for case, opening in joins:
-        before = case.priority
-        raises = opening.response.survey.repeat == Survey.Repeat.RAISE
-        if raises and before > rules.Priority.URGENT:
-            case.priority -= 1
-            case.version += 1
-            raised[case.pk] = case
-        payload = {
-            "response": opening.response.pk,
-            "score": opening.response.score,
-            "priority": rules.Priority(case.priority).word,
-            "priority_before": rules.Priority(before).word,
-        }
-        events.append(audit.NewEvent(kind="case.joined", case=case, payload=payload))
-    sla.retarget(list(raised.values()))
-    bulk.update(list(raised.values()), ["priority", "due_at", "version"])
-    audit.append(events, now=now)
 
 
 @transaction.atomic

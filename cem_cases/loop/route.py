@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from cem_cases import rules
-from cem_cases.loop import cases, sla
+from cem_cases.loop import opening, sla
 from cem_cases.models import Case, Customer, Organization, Response, Rule, Touchpoint
 
 logger = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ def route(responses: Sequence[Response], *, now: datetime) -> Routed:
         if decision.opened_by:
             looks = tuple(rules.explain(ruleset, facts))
             policy = sla.choose(policies, facts)
-            openings.append(cases.Opening(response, decision, looks, policy))
-    opened, joined = cases.open_cases(openings, now=now)
+            openings.append(opening.Opening(response, decision, looks, policy))
+    opened, joined = opening.open_cases(openings, now=now)
     return Routed(opened=len(opened), joined=len(joined))
 
 
