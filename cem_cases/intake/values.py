@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import count
 from typing import Any
 
 MAX_COMMENT = 10_000
@@ -148,12 +149,12 @@ class _Reader:
         }
 
     def values(self, special: Mapping[str, Parser] | None = None) -> dict[str, Any]:
-        parsers = {**self.known, **(special or {})}
+        parsers = {**self.known, **special} if special else self.known
         found: dict[str, Any] = {}
         for name, value in self.raw.items():
-            parse = parsers.get(name)
-            if parse is None or value is None or value == "":
+            if value is None or value == "" or name not in parsers:
                 continue
+            parse = parsers[name]
             try:
                 found[name] = parse(value)
             except ValueError as error:
@@ -179,17 +180,24 @@ def _customer(raw: Mapping[str, Any], errors: dict[str, list[str]]) -> NewCustom
 
 def _text(limit: int) -> Parser:
     def parse(value: Any) -> str:
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = _digits(value)
-        if not isinstance(value, str):
+        if isinstance(value, str):
+            text = value
+        elif isinstance(value, int) and not isinstance(value, bool):
+            text = _digits(value)
+        else:
             raise ValueError("Must be text.")
-        if len(value) > limit:
+        if len(text) > limit:
             raise ValueError(f"Must be at most {limit:,} characters.")
-        if UNSTORABLE.search(value):
+        if UNSTORABLE.search(text):
             raise ValueError("Must not contain control characters.")
-        return value
+        return text
 
     return parse
+
+
+_line = _text(MAX_TEXT)
+_email_line = _text(254)
+_comment = _text(MAX_COMMENT)
 
 
 def _digits(value: int) -> str:
@@ -199,11 +207,11 @@ def _digits(value: int) -> str:
 
 
 def _id(value: Any) -> str | None:
-    return canonical(_text(MAX_TEXT)(value)) or None
+    return canonical(_line(value)) or None
 
 
 def _short(value: Any) -> str:
-    return str(_text(MAX_TEXT)(value)).strip()
+    return str(_line(value)).strip()
 
 
 def _slug(value: Any) -> str:
@@ -276,7 +284,7 @@ def _moment(value: Any, now: datetime) -> datetime:
 
 
 def _email(value: Any) -> str:
-    text = str(_text(254)(value)).strip()
+    text = str(_email_line(value)).strip()
     if not EMAIL.fullmatch(text):
         raise ValueError("Must be an e-mail address.")
     return text
@@ -307,38 +315,35 @@ def _identity(item: Any) -> tuple[str, str]:
 def _json_object(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ValueError("Must be an object.")
-    for nodes, (node, depth) in enumerate(_walk(value), start=1):
+    nodes, level = 0, [value]
+    for depth in count():  # level by level, without recursion
+        nodes += len(level)
         if nodes > MAX_NODES:
             raise ValueError(f"Must have at most {MAX_NODES:,} values.")
         if depth > MAX_DEPTH:
             raise ValueError(f"Must be nested at most {MAX_DEPTH} deep.")
-        _check_node(node)
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            break
     return value
 
 
-def _walk(root: Any) -> Iterator[tuple[Any, int]]:
-    """Yield every key and value with its depth, without recursion."""
-    waiting = [(root, 0)]
-    while waiting:
-        node, depth = waiting.pop()
-        yield node, depth
-        if isinstance(node, Mapping):
-            waiting.extend((key, depth + 1) for key in node)
-            waiting.extend((value, depth + 1) for value in node.values())
-        elif isinstance(node, list):
-            waiting.extend((value, depth + 1) for value in node)
-
-
-def _check_node(node: Any) -> None:
+def _children(node: Any) -> Iterable[Any]:
+    """Return the keys and values of this node, or nothing; refuse what is no JSON."""
     if isinstance(node, str):
-        _text(MAX_COMMENT)(node)
+        _comment(node)
     elif isinstance(node, float):
         if not math.isfinite(node):
             raise ValueError("Must hold only finite numbers.")
     elif isinstance(node, int):
         _digits(node)
-    elif node is not None and not isinstance(node, Mapping | list):
+    elif isinstance(node, list):
+        return node
+    elif isinstance(node, Mapping):
+        return (*node, *node.values())
+    elif node is not None:
         raise ValueError("Must hold only text, numbers, true, false, lists, objects.")
+    return ()
 
 
 CUSTOMER_FIELDS: Mapping[str, Parser] = {
@@ -361,7 +366,7 @@ RESPONSE_FIELDS: Mapping[str, Parser] = {
     "external_id": _id,
     "customer": lambda value: value,
     "score": _score,
-    "comment": _text(MAX_COMMENT),
+    "comment": _comment,
     "answered_at": _short,
     "touchpoint": _slug,
     "channel": _short,

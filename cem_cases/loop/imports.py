@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from cem_cases.conf import conf
 from cem_cases.exceptions import FieldErrors, InvalidInput, NotAllowedNow
+from cem_cases.intake import mapping as mapping_of_file
 from cem_cases.intake import rejects, source
 from cem_cases.intake.mapping import ColumnMapping, RowRefused
 from cem_cases.intake.records import BadRecord, Record
@@ -65,6 +66,17 @@ class ImportResult:
             return self.found
         rows = self.job.rejects.order_by("line").values_list("line", "reason")
         return rows.iterator(chunk_size=2_000)
+
+
+def load_mapping(text: str, *, is_json: bool = False) -> ColumnMapping:
+    """Return the mapping of columns to fields that is written in this TOML, or JSON.
+
+    Raises InvalidInput, naming the key that is wrong and what would be right.
+    """
+    try:
+        return mapping_of_file.load(text, is_json=is_json)
+    except MappingRefused as error:
+        raise InvalidInput({"mapping": [str(error)]}) from None
 
 
 def run(
