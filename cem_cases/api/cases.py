@@ -1,0 +1,134 @@
+"""Cases: to read, and to do with them what a person can do in the admin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import QuerySet
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from cem_cases import models
+from cem_cases.api import serializers
+from cem_cases.api.door import Door
+from cem_cases.api.filters import CaseFilters, StrictFilters
+from cem_cases.api.pagination import KeysetPagination, Order
+from cem_cases.api.permissions import MayReadAndWork
+from cem_cases.loop import audit, cases
+from cem_cases.models import AuditEvent, Case, Clock, Contact
+
+NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+MAX_PARTS = 100
+"""How many responses, clocks and contacts the page of one case has at most, of each."""
+
+BY_OPENING = {
+    "-opened_at": Order("opened_at", descending=True),
+    "due_at": Order("due_at", nullable=True),
+}
+BY_SEQUENCE = {"sequence": Order("sequence")}
+
+
+class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
+    """What one may not see is not there: 404, as for a number that was never given."""
+
+    permission_classes = (MayReadAndWork,)
+    filter_backends = (StrictFilters,)
+    filterset_class: type[CaseFilters] | None = CaseFilters
+    pagination_class = KeysetPagination
+    orders = BY_OPENING
+    serializer_class = serializers.CaseOut
+    lookup_field = "number"
+    lookup_value_regex = "[^/]+"  # what is no number is answered by us, in JSON
+
+    def get_queryset(self) -> QuerySet[Case]:
+        user = cast(AbstractBaseUser, self.request.user)  # MayReadAndWork has seen it
+        return Case.objects.visible_to(user).for_list().select_related("root_cause")
+
+    def get_object(self) -> Case:
+        number = self.kwargs["number"]
+        if not NUMBER.fullmatch(number):
+            raise NotFound
+        case = self.get_queryset().filter(pk=int(number)).first()
+        if case is None:
+            raise NotFound
+        return case
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        case = with_parts(self.get_object())
+        context = self.get_serializer_context()
+        return Response(serializers.CaseDetailOut(case, context=context).data)
+
+    @action(
+        detail=True,
+        serializer_class=serializers.EventOut,
+        filterset_class=None,
+        orders=BY_SEQUENCE,
+    )
+    def timeline(self, request: Request, number: str) -> Response:
+        events = AuditEvent.objects.filter(stream=audit.stream_of(self.get_object().pk))
+        rows = self.filter_queryset(events.select_related("actor", "detail"))
+        page = self.get_serializer(self.paginate_queryset(rows), many=True)
+        return self.get_paginated_response(page.data)
+
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Request, number: str) -> Response:
+        return self._do(cases.claim, serializers.ClaimIn)
+
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Request, number: str) -> Response:
+        return self._do(cases.assign, serializers.AssignIn)
+
+    @action(detail=True, methods=["post"])
+    def note(self, request: Request, number: str) -> Response:
+        return self._do(cases.note, serializers.NoteIn)
+
+    @action(detail=True, methods=["post"])
+    def contact(self, request: Request, number: str) -> Response:
+        return self._do(cases.contact, serializers.ContactIn)
+
+    @action(detail=True, methods=["post"], url_path="set-priority")
+    def set_priority(self, request: Request, number: str) -> Response:
+        return self._do(cases.set_priority, serializers.PriorityIn)
+
+    @action(detail=True, methods=["post"])
+    def resolve(self, request: Request, number: str) -> Response:
+        return self._do(cases.resolve, serializers.ResolveIn)
+
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, number: str) -> Response:
+        return self._do(cases.reopen, serializers.ReopenIn)
+
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, number: str) -> Response:
+        return self._do(cases.close, serializers.CloseIn)
+
+    def _do(
+        self, verb: Callable[..., Case], arguments: type[serializers.StrictIn]
+    ) -> Response:
+        """Carry out a verb with what was sent; answer with the case as it is then."""
+        case = self.get_object()
+        context = {**self.get_serializer_context(), "case": case}
+        given = arguments(data=self.request.data, context=context)
+        given.is_valid(raise_exception=True)
+        changed = verb(case, by=self.request.user, **given.validated_data)
+        return Response(serializers.CaseOut(changed, context=context).data)
+
+
+def with_parts(case: Case) -> Case:
+    """Fetch what belongs to the case: the newest of each, in the order they came."""
+    answers = models.Response.objects.select_related("survey", "touchpoint")
+    contacts = Contact.objects.select_related("author")
+    for name, rows in (
+        ("newest_responses", answers.filter(case=case).order_by("-pk")),
+        ("newest_contacts", contacts.filter(case=case).order_by("-pk")),
+        ("newest_clocks", Clock.objects.filter(case=case).order_by("-pk")),
+    ):
+        setattr(case, name, list(rows[:MAX_PARTS])[::-1])
+    return case
