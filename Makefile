@@ -10,7 +10,7 @@ demo: $(V)/.demo
 	$(BIN)/python manage.py demo $(ARGS)
 
 serve: $(V)/.demo
-	$(BIN)/python manage.py demo --serve $(ARGS)
+	$(BIN)/python manage.py serve $(ARGS)
 
 test: $(V)/.test
 	$(BIN)/python -m pytest -q $(ARGS)
@@ -19,7 +19,7 @@ test: $(V)/.test
 lint: $(V)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy cem_cases
+	$(BIN)/mypy cem_cases demo_project
 
 clean:
 	rm -rf $(V) var

@@ -1,7 +1,7 @@
 """Settings of the demo site: nothing is needed to start, everything can be given.
 
-DATABASE_URL, BROKER_URL, DJANGO_DEBUG, DJANGO_SECRET_KEY, DJANGO_ALLOWED_HOSTS and
-CEM_AUDIT_KEY are read from the environment. With DJANGO_DEBUG=0 the site is one that
+DATABASE_URL, BROKER_URL, DEMO_VAR (the folder for what it keeps), DJANGO_DEBUG,
+DJANGO_SECRET_KEY, DJANGO_ALLOWED_HOSTS and CEM_AUDIT_KEY are read from the environment. With DJANGO_DEBUG=0 the site is one that
 `check --deploy` has nothing to say about, and it will not start without its secrets.
 """
 
@@ -16,8 +16,8 @@ from cem_cases.schedule import BEAT_SCHEDULE
 from demo_project import broker, database
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR = BASE_DIR / "var"
-VAR.mkdir(exist_ok=True)
+VAR = Path(os.environ.get("DEMO_VAR") or BASE_DIR / "var").resolve()
+VAR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = os.environ.get("DJANGO_DEBUG", "1").lower() in ("1", "true", "yes", "on")
 
@@ -130,6 +130,7 @@ CELERY_BROKER_URL = os.environ.get("BROKER_URL") or "filesystem://"
 CELERY_BROKER_TRANSPORT_OPTIONS = broker.transport_options(
     CELERY_BROKER_URL, folder=VAR / "queue"
 )
+CELERY_BROKER_TRANSPORT = broker.transport(CELERY_BROKER_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
@@ -143,6 +144,12 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
 CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}
+if _sweep_every := os.environ.get("DEMO_SWEEP_SECONDS"):
+    # `manage.py demo` has no half minute to wait for the first sweep.
+    CELERY_BEAT_SCHEDULE["cem_cases.sweep"] = {
+        **BEAT_SCHEDULE["cem_cases.sweep"],
+        "schedule": float(_sweep_every),
+    }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 
 # With DEBUG the app brings a development key of its own; without it there is none.

@@ -1,0 +1,64 @@
+"""`manage.py cem_drain`: what the workers do, without Celery. Fit for cron."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from cem_cases.loop import drain, sla
+from cem_cases.models import Response
+
+
+class Command(BaseCommand):
+    help = (
+        "Take up what waits and mark what is due, as the workers do, but here and "
+        "without Celery. Safe beside workers, and as often as you like."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--seconds", type=_positive, help="stop taking up more after so long"
+        )
+        parser.add_argument("--json", action="store_true", help="print totals as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        done = drain.drain(seconds=options["seconds"], now=now)
+        warned, breached = sla.sweep(now=now)
+        totals = {
+            "processed": done.processed,
+            "opened": done.opened,
+            "joined": done.joined,
+            "failed": done.failed,
+            "warned": warned,
+            "breached": breached,
+            "waiting": Response.objects.unprocessed().count(),
+            "parked": Response.objects.failed().count(),
+        }
+        if options["json"]:
+            self.stdout.write(json.dumps(totals))
+        else:
+            self._report(totals)
+
+    def _report(self, totals: dict[str, int]) -> None:
+        for line in (
+            "Responses: {processed:,} processed, {failed:,} failed, "
+            "{waiting:,} waiting, {parked:,} parked",
+            "Cases: {opened:,} opened, {joined:,} joined by another response",
+            "Clocks: {warned:,} warned, {breached:,} breached",
+        ):
+            self.stdout.write(line.format(**totals))
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not seconds > 0:
+        raise ArgumentTypeError("must be a number of seconds above 0.")
+    return seconds
