@@ -1,14 +1,13 @@
 """Writing many rows at once: the one place that knows how each database likes it.
 
 PostgreSQL takes keys ahead from the sequence and then one COPY; the others take
-`bulk_create`. Either way the instances have their keys afterwards, and the number of
-statements depends on the number of calls, not of rows.
+`bulk_create`. Either way the instances have their keys afterwards, and on PostgreSQL the
+number of statements depends on the number of calls, not of rows.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -20,21 +19,30 @@ Row = TypeVar("Row", bound=models.Model)
 
 COPY_FROM = 25
 """From so many rows on a COPY is faster than an INSERT."""
+SQLITE_BATCH = 500
 
 
-def insert(rows: Sequence[Row]) -> Sequence[Row]:
+def insert(rows: Sequence[Row], *, unique: Sequence[str] = ()) -> Sequence[Row]:
     """Insert these new rows of one model and return them, with their keys.
 
+    `unique` names the fields by which two processes may insert the same: the rows are
+    written in their order, so that overlapping batches wait for each other, but never
+    in a circle. Keys are given in the order of `rows`.
     Call it inside a transaction. Raises IntegrityError, like any insert.
     """
     if not rows:
         return rows
     model = type(rows[0])
     connection = connections[router.db_for_write(model)]
-    if connection.vendor == "postgresql" and len(rows) >= COPY_FROM:
-        _copy(connection, model, rows)
+    if connection.vendor != "postgresql" or len(rows) == 1:
+        model._default_manager.bulk_create(rows, batch_size=SQLITE_BATCH)
+        return rows
+    _give_keys(connection, model, rows)
+    written = sorted(rows, key=_order(unique)) if unique else rows
+    if len(rows) >= COPY_FROM:
+        _copy(connection, model, written)
     else:
-        model._default_manager.bulk_create(rows, batch_size=_batch_size(connection))
+        model._default_manager.bulk_create(written)
     return rows
 
 
@@ -45,79 +53,81 @@ def update(rows: Sequence[Row], names: Sequence[str]) -> None:
     model = type(rows[0])
     connection = connections[router.db_for_write(model)]
     if connection.vendor != "postgresql" or len(rows) == 1:
-        model._default_manager.bulk_update(rows, names, batch_size=500)
+        model._default_manager.bulk_update(rows, names, batch_size=SQLITE_BATCH)
         return
-    quote = connection.ops.quote_name
-    key = model._meta.pk
-    fields = [key, *(model._meta.get_field(name) for name in names)]
-    arrays = ", ".join(f"unnest(%s::{f.db_type(connection)}[])" for f in fields)
-    columns = [quote(f.column) for f in fields]
-    sets = ", ".join(f"{column} = new.{column}" for column in columns[1:])
-    table = quote(model._meta.db_table)
-    sql = (
-        f"UPDATE {table} SET {sets} FROM (SELECT {arrays}) "  # noqa: S608
-        f"AS new ({', '.join(columns)}) WHERE {table}.{columns[0]} = new.{columns[0]}"
+    fields: tuple[Any, ...] = (
+        model._meta.pk,
+        *(model._meta.get_field(name) for name in names),
     )
-    values = [[getattr(row, f.attname) for row in rows] for f in fields]
+    columns = zip(*map(_reader(fields), rows), strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        cursor.execute(
+            _update_sql(connection, model, fields), [list(column) for column in columns]
+        )
 
 
-def _batch_size(connection: Any) -> int | None:
-    # SQLite compiles a statement per row count; PostgreSQL needs no limit.
-    return 500 if connection.vendor == "sqlite" else None
+def _order(names: Sequence[str]) -> Callable[[models.Model], Any]:
+    def key(row: models.Model) -> tuple[str, ...]:
+        return tuple(str(getattr(row, name) or "") for name in names)
+
+    return key
+
+
+def _give_keys(connection: Any, model: type[models.Model], rows: Sequence[Row]) -> None:
+    table = connection.ops.quote_name(model._meta.db_table)
+    sequence = f"pg_get_serial_sequence('{table}', '{model._meta.pk.column}')"
+    sql = f"SELECT nextval({sequence}) FROM generate_series(1, %s)"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [len(rows)])
+        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk = key
 
 
 def _copy(connection: Any, model: type[models.Model], rows: Sequence[Row]) -> None:
-    columns, values = _layout(model)
-    with connection.cursor() as cursor:
-        cursor.execute(_next_keys_sql(connection, model), [len(rows)])
-        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
-            row.pk = key
-        with (
-            connection.wrap_database_errors,
-            cursor.copy(_copy_sql(connection, model, columns)) as copy,
-        ):
-            for row in rows:
-                copy.write_row(values(row))
+    fields: tuple[Any, ...] = tuple(model._meta.concrete_fields)
+    read = _reader(fields)
+    quote = connection.ops.quote_name
+    names = ", ".join(quote(field.column) for field in fields)
+    sql = f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN"
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(sql) as copy,
+    ):
+        for row in rows:
+            copy.write_row(read(row))
     for row in rows:
         row._state.adding = False
         row._state.db = connection.alias
 
 
-def _next_keys_sql(connection: Any, model: type[models.Model]) -> str:
-    table = connection.ops.quote_name(model._meta.db_table)
-    column = model._meta.pk.column
+def _update_sql(
+    connection: Any, model: type[models.Model], fields: Sequence[Any]
+) -> str:
+    quote = connection.ops.quote_name
+    table = quote(model._meta.db_table)
+    key, *columns = [quote(field.column) for field in fields]
+    sets = ", ".join(f"{column} = new.{column}" for column in columns)
+    arrays = ", ".join(f"unnest(%s::{f.db_type(connection)}[])" for f in fields)
     return (
-        f"SELECT nextval(pg_get_serial_sequence('{table}', '{column}'))"  # noqa: S608
-        " FROM generate_series(1, %s)"
+        f"UPDATE {table} SET {sets} FROM (SELECT {arrays}) "  # noqa: S608
+        f"AS new ({', '.join([key, *columns])}) WHERE {table}.{key} = new.{key}"
     )
 
 
-def _copy_sql(
-    connection: Any, model: type[models.Model], columns: Sequence[str]
-) -> str:
-    quote = connection.ops.quote_name
-    names = ", ".join(quote(column) for column in columns)
-    return f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN"
-
-
 @functools.cache
-def _layout(
-    model: type[models.Model],
-) -> tuple[tuple[str, ...], Callable[[models.Model], Sequence[Any]]]:
-    """Return the columns of this model, and what reads their values off a row."""
-    fields = model._meta.concrete_fields
-    columns = tuple(field.column for field in fields)
+def _reader(fields: tuple[Any, ...]) -> Callable[[models.Model], Sequence[Any]]:
+    """Return what reads these fields off a row, documents as their text."""
     read = attrgetter(*(field.attname for field in fields))
     documents = [n for n, f in enumerate(fields) if isinstance(f, models.JSONField)]
     if not documents:
-        return columns, read
+        return read
+    encode = DjangoJSONEncoder().encode
 
     def read_with_documents(row: models.Model) -> list[Any]:
         values = list(read(row))
         for n in documents:
-            values[n] = json.dumps(values[n], cls=DjangoJSONEncoder)
+            values[n] = encode(values[n])
         return values
 
-    return columns, read_with_documents
+    return read_with_documents

@@ -171,7 +171,7 @@ def _store_once(values: Sequence[NewResponse], now: datetime) -> list[Outcome]:
         key: _row(key, value, customer, surveys, touchpoints, now)
         for (key, value), customer in zip(new.items(), customers, strict=True)
     }
-    bulk.insert(list(rows.values()))
+    bulk.insert(list(rows.values()), unique=["source_system", "external_id"])
     outcomes = []
     for key in keys:
         row = rows.get(key)
@@ -262,11 +262,16 @@ class _Book:
     def _load_identities(self, pairs: set[tuple[str, str]]) -> None:
         same = {customer.pk: customer for customer in self._by_id.values()}
         rows = ChannelIdentity.objects.filter(ChannelIdentity.any_of(pairs))
-        for row in rows.select_related("customer"):
-            if (row.channel, row.identifier) in pairs:
-                # one instance per customer, or the second would undo the first's change
-                customer = same.setdefault(row.customer_id, row.customer)
-                self._by_identity[row.channel, row.identifier] = customer
+        found = {
+            (channel, identifier): key
+            for channel, identifier, key in rows.values_list(
+                "channel", "identifier", "customer"
+            )
+            if (channel, identifier) in pairs
+        }
+        # one instance per customer, or the second would undo what the first one changed
+        same |= Customer.objects.in_bulk(set(found.values()) - same.keys())
+        self._by_identity = {pair: same[key] for pair, key in found.items()}
 
     def find(self, new: NewCustomer) -> Customer | None:
         """Return who this is: by external id, else by a channel identity.
@@ -292,7 +297,7 @@ class _Book:
 
     def save(self) -> None:
         """Write the new customers, the changed ones, the new identities."""
-        bulk.insert(self.created)
+        bulk.insert(self.created, unique=["external_id"])
         self._save_news()
         bulk.insert(
             [
@@ -300,7 +305,8 @@ class _Book:
                     customer=customer, channel=channel, identifier=identifier
                 )
                 for (channel, identifier), customer in self._new_identities.items()
-            ]
+            ],
+            unique=["channel", "identifier"],
         )
 
     def _save_news(self) -> None:
@@ -356,5 +362,5 @@ def _organizations(names: set[str]) -> dict[str, Organization]:
         return {}
     found = {row.name: row for row in Organization.objects.filter(name__in=names)}
     new = [Organization(name=name) for name in sorted(names - found.keys())]
-    bulk.insert(new)
+    bulk.insert(new, unique=["name"])
     return found | {row.name: row for row in new}

@@ -492,10 +492,7 @@ class Migration(migrations.Migration):
                         verbose_name="ID",
                     ),
                 ),
-                (
-                    "stream",
-                    models.CharField(max_length=40, unique=True, verbose_name="stream"),
-                ),
+                ("stream", models.CharField(max_length=40, verbose_name="stream")),
                 ("sequence", models.PositiveIntegerField(verbose_name="sequence")),
                 ("hash", models.CharField(max_length=64, verbose_name="hash")),
                 (
@@ -514,6 +511,9 @@ class Migration(migrations.Migration):
                         fields=["stream"],
                         name="cem_head_unsealed",
                     )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("stream",), name="cem_head_stream")
                 ],
             },
         ),
@@ -913,7 +913,6 @@ class Migration(migrations.Migration):
                         help_text="Their id in your own systems.",
                         max_length=200,
                         null=True,
-                        unique=True,
                         verbose_name="external id",
                     ),
                 ),
@@ -2018,6 +2017,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("host_id", ""), _negated=True),
                 fields=["host_type", "host_id"],
                 name="cem_customer_host",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="customer",
+            constraint=models.UniqueConstraint(
+                fields=("external_id",), name="cem_customer_external_id"
             ),
         ),
         migrations.AddConstraint(

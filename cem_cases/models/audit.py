@@ -19,7 +19,7 @@ SYSTEM = "system"
 class AuditHead(models.Model):
     """The end of one stream; whoever appends to it holds its lock."""
 
-    stream = models.CharField(_("stream"), max_length=40, unique=True)
+    stream = models.CharField(_("stream"), max_length=40)
     sequence = models.PositiveIntegerField(_("sequence"))
     hash = models.CharField(_("hash"), max_length=64)
     sealed_sequence = models.PositiveIntegerField(_("sealed up to"), default=0)
@@ -27,6 +27,10 @@ class AuditHead(models.Model):
     class Meta:
         verbose_name = _("end of an audit stream")
         verbose_name_plural = _("ends of audit streams")
+        constraints = (
+            # not `unique=True`: on PostgreSQL that makes a second index, for LIKE
+            models.UniqueConstraint(fields=["stream"], name="cem_head_stream"),
+        )
         indexes = (
             # the daily seal: streams that grew since the last one
             models.Index(

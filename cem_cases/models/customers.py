@@ -44,10 +44,9 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
 class Customer(models.Model):
     """A person who answers; anonymous where nothing but the answer is known."""
 
-    external_id = models.CharField(
+    external_id = models.CharField(  # noqa: DJ001  (empty ids must not be equal)
         _("external id"),
         max_length=200,
-        unique=True,
         null=True,
         blank=True,
         help_text=_("Their id in your own systems."),
@@ -106,6 +105,10 @@ class Customer(models.Model):
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
         constraints = (
+            # not `unique=True`: on PostgreSQL that makes a second index, for LIKE
+            models.UniqueConstraint(
+                fields=["external_id"], name="cem_customer_external_id"
+            ),
             models.CheckConstraint(
                 condition=Q(annual_value=None) | Q(annual_value__gte=0),
                 name="cem_customer_value_positive",

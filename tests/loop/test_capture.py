@@ -249,6 +249,43 @@ class TestIdentity:
         assert (customer.segment, customer.language) == ("gold", "de")
 
 
+def test_news_about_several_customers_are_kept_in_one_batch():
+    for batch in ("first", "second"):
+        record(
+            *(
+                make.answer(
+                    customer={
+                        "external_id": f"c{n}",
+                        "segment": batch,
+                        "attributes": {batch: n},
+                    }
+                )
+                for n in range(3)
+            )
+        )
+
+    for n, customer in enumerate(Customer.objects.order_by("external_id")):
+        assert customer.segment == "second"
+        assert customer.attributes == {"first": n, "second": n}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_overlapping_batches_in_opposite_order_never_wait_in_a_circle():
+    make.nps()
+    answers = [
+        make.answer(
+            external_id=f"o{n}",
+            customer={"external_id": f"c{n}", "email": f"c{n}@b.co"},
+        )
+        for n in range(300)
+    ]
+
+    results = at_once([lambda: record(*answers), lambda: record(*answers[::-1])] * 3)
+
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert Response.objects.count() == Customer.objects.count() == 300
+
+
 def test_the_number_of_queries_does_not_grow_with_the_batch(
     django_assert_max_num_queries,
 ):

@@ -1,0 +1,1 @@
+"""How fast the loop is, beside the limit of the database it runs on."""

@@ -1,0 +1,50 @@
+"""A PostgreSQL to measure on, and the site's settings for it.
+
+CEM_BENCH_DATABASE_URL names a server, on which a database is created and dropped;
+without it a server is started from the wheel, as the tests do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import django
+import psycopg
+from django.core.management import call_command
+
+from tests import pglaunch
+
+NAME = f"cem_bench_{os.getpid()}"
+
+
+@contextmanager
+def site() -> Iterator[None]:
+    """Set up Django on a database of its own, migrated; drop it afterwards."""
+    server = os.environ.get("CEM_BENCH_DATABASE_URL") or pglaunch.start()
+    _run(server, f"CREATE DATABASE {NAME}")
+    try:
+        _set_up(urlsplit(server)._replace(path=f"/{NAME}").geturl())
+        yield
+    finally:
+        _run(server, f"DROP DATABASE {NAME} WITH (FORCE)")
+
+
+def _set_up(url: str) -> None:
+    os.environ |= {
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "demo_project.settings",
+        "DJANGO_DEBUG": "0",  # with DEBUG, Django keeps every statement
+        "DJANGO_SECRET_KEY": "only-for-the-benchmark-and-fifty-characters-long-yes",
+        "CEM_AUDIT_KEY": "only-for-the-benchmark",
+        "BROKER_URL": "memory://",  # rings the doorbell; nobody answers
+    }
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def _run(server: str, sql: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql)
