@@ -1,0 +1,189 @@
+"""What the page of a case shows, in a number of queries that does not grow with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from cem_cases.admin import timeline, words
+from cem_cases.admin.base import Page, may_view
+from cem_cases.models import (
+    Case,
+    ChannelIdentity,
+    Clock,
+    Contact,
+    Customer,
+    Question,
+    Response,
+)
+
+MOST_RESPONSES = 10
+MOST_CASES = 5
+PATH_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response, as it is shown."""
+
+    row: Response
+    has_opened: bool
+    score: words.Said
+    answers: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One clock, as it is shown."""
+
+    row: Clock
+    target: str
+    took: str
+    stands: words.Said
+
+
+@dataclass(slots=True)
+class Profile:
+    """The customer, as far as this user may see them."""
+
+    row: Customer
+    url: str | None
+    details: Sequence[tuple[str, str]] = ()
+    addresses: Sequence[ChannelIdentity] = ()
+    path: Sequence[Response] = ()
+    cases: Sequence[tuple[Case, str | None, words.Said]] = field(default_factory=list)
+
+
+def rows(visible: QuerySet[Case]) -> QuerySet[Case]:
+    """Return cases with all that belongs to one and only one of each."""
+    return visible.select_related(
+        "customer__organization",
+        "team",
+        "owner",
+        "rule",
+        "root_cause",
+        "parent",
+        "merged_into",
+        "opening_response__survey",
+    )
+
+
+def context(
+    page: Page, request: HttpRequest, case: Case, now: datetime
+) -> dict[str, Any]:
+    contacts = Contact.objects.filter(case=case).order_by("-pk")[: timeline.LONGEST]
+    owner = case.owner
+    return {
+        "case": case,
+        "owner": timeline.name_of(owner) if owner else "",
+        "is_mine": owner == request.user,
+        "status": words.status(case),
+        "priority": words.priority(case),
+        "due": words.due(case, now),
+        "answers": _answers(case),
+        "clocks": [_hand(clock, now) for clock in case.clocks.order_by("cycle", "pk")],
+        "profile": _profile(page, request, case),
+        "entries": timeline.of(case, {contact.pk: contact for contact in contacts}),
+    }
+
+
+def _answers(case: Case) -> list[Answer]:
+    found = list(
+        case.responses.select_related("survey", "touchpoint").order_by("-pk")[
+            :MOST_RESPONSES
+        ]
+    )
+    surveys = {response.survey_id for response in found if response.answers}
+    questions = {
+        (question.survey_id, question.key): str(question)
+        for question in Question.objects.filter(survey__in=surveys)
+    }
+    return [_answer(case, response, questions) for response in found]
+
+
+def _answer(
+    case: Case, response: Response, questions: Mapping[tuple[int, str], str]
+) -> Answer:
+    return Answer(
+        row=response,
+        has_opened=response.pk == case.opening_response_id,
+        score=words.band(response.score, response.band),
+        answers=[
+            (questions.get((response.survey_id, key), key), words.value(found))
+            for key, found in response.answers.items()
+        ],
+    )
+
+
+def _hand(clock: Clock, now: datetime) -> Hand:
+    took = clock.business_elapsed
+    return Hand(
+        row=clock,
+        target=words.span(clock.target_seconds, days=False),
+        took="" if took is None else words.span(took, days=False),
+        stands=words.clock(clock, now),
+    )
+
+
+def _profile(page: Page, request: HttpRequest, case: Case) -> Profile:
+    customer, user = case.customer, request.user
+    others = (
+        Case.objects.visible_to(user)  # type: ignore[arg-type]
+        .filter(customer=customer)
+        .exclude(pk=case.pk)
+        .order_by("-pk")[:MOST_CASES]
+    )
+    return Profile(
+        row=customer,
+        url=page.url(customer) if may_view(request, Customer) else None,
+        details=_details(customer),
+        addresses=[
+            address
+            for address in customer.identities.order_by("pk")[:MOST_RESPONSES]
+            if address.identifier.casefold() != customer.email.casefold()
+        ],
+        path=_path(case, user),
+        cases=[(other, page.url(other), words.status(other)) for other in others],
+    )
+
+
+def _details(customer: Customer) -> list[tuple[str, str]]:
+    value = ""
+    if customer.annual_value is not None:
+        value = f"{customer.annual_value:,.0f} {customer.currency} {_('a year')}"
+    found = [
+        (_("E-mail"), customer.email),
+        (_("Phone"), customer.phone),
+        (_("Organization"), str(customer.organization or "")),
+        (_("Segment"), customer.segment),
+        (_("Value"), value),
+        (_("Language"), customer.language),
+        (_("Id"), customer.external_id or ""),
+    ]
+    found += [(key, words.value(item)) for key, item in customer.attributes.items()]
+    if customer.opted_out_at:
+        found.append((_("Opted out"), words.moment(customer.opted_out_at)))
+    return [(label, text) for label, text in found if text]
+
+
+def _path(case: Case, user: Any) -> list[Response]:
+    """Return the customer's answers to the survey of this case, the oldest first.
+
+    Those of cases that the user may not see are left out.
+    """
+    if case.opening_response is None:
+        return []
+    seen = Case.objects.visible_to(user).filter(customer=case.customer_id)
+    found = Response.objects.filter(
+        Q(case=None) | Q(case__in=seen),
+        customer=case.customer_id,
+        survey=case.opening_response.survey_id,
+        score__isnull=False,
+    ).order_by("-answered_at", "-pk")[:PATH_LENGTH]
+    return list(found)[::-1]

@@ -1,0 +1,241 @@
+"""What happened to a case, in words: who, when, what, and why the rules decided so.
+
+A fixed number of queries for a case, however much has happened to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from cem_cases.admin import words
+from cem_cases.loop.audit import stream_of
+from cem_cases.models import AuditEvent, Case, Contact, Metric, RootCause, Team
+
+LONGEST = 200
+"""Events shown of one case, the newest; more than that nobody reads."""
+
+VERDICTS = {
+    "eligible": gettext_noop("could take it"),
+    "inactive": gettext_noop("account is switched off"),
+    "absent": gettext_noop("absent"),
+    "at capacity": gettext_noop("has no room for more"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What was said of one member of the team when an owner was looked for."""
+
+    name: str
+    verdict: str
+    load: int
+    rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the timeline."""
+
+    at: datetime
+    who: str
+    what: str
+    kind: str
+    is_ours: bool = True
+    """Whether a person did it; else it came from the rules, a clock or the customer."""
+    text: str = ""
+    contact: Contact | None = None
+    looks: Sequence[Mapping[str, Any]] = ()
+    candidates: Sequence[Candidate] = ()
+
+
+@dataclass(slots=True)
+class Names:
+    """What the events call by key, by name."""
+
+    users: Mapping[str, str] = field(default_factory=dict)
+    teams: Mapping[str, str] = field(default_factory=dict)
+    causes: Mapping[str, str] = field(default_factory=dict)
+
+    def user(self, key: Any) -> str:
+        return self.users.get(str(key)) or _("user %s (deleted)") % key
+
+    def team(self, slug: str | None) -> str:
+        return self.teams.get(slug or "", slug or "")
+
+
+def of(case: Case, contacts: Mapping[int, Contact]) -> Sequence[Entry]:
+    """Return what happened to this case, the newest first."""
+    events = (
+        AuditEvent.objects.filter(stream=stream_of(case.pk))
+        .select_related("detail")
+        .order_by("-sequence")[:LONGEST]
+    )
+    found = [(event, event.data) for event in events]
+    names = _names(found)
+    return [_entry(event, data, names, contacts) for event, data in found]
+
+
+def _names(found: Sequence[tuple[AuditEvent, Mapping[str, Any]]]) -> Names:
+    keys, slugs, codes = set(), set(), set()
+    for event, data in found:
+        keys |= {event.actor_id, data.get("to")}
+        keys |= {said["user"] for said in data.get("candidates", ())}
+        slugs |= {data.get("team")}
+        codes |= {data.get("root_cause")}
+    teams = Team.objects.filter(slug__in=slugs - {None}).values_list("slug", "name")
+    causes = RootCause.objects.filter(code__in=codes - {None})
+    return Names(
+        users=_user_names(keys - {None}),
+        teams=dict(teams),
+        causes={cause.code: str(cause) for cause in causes},
+    )
+
+
+def _user_names(keys: set[Any]) -> dict[str, str]:
+    model = get_user_model()
+    valid = set()
+    for key in keys:
+        try:
+            valid.add(model._meta.pk.to_python(key))
+        except ValidationError:
+            continue  # a key of another kind of user, from before
+    users = model._default_manager.filter(pk__in=valid)
+    return {str(user.pk): name_of(user) for user in users}
+
+
+def name_of(user: Any) -> str:
+    """Return how people call this user."""
+    full = getattr(user, "get_full_name", str)()
+    return full or user.get_username()
+
+
+def _entry(
+    event: AuditEvent,
+    data: Mapping[str, Any],
+    names: Names,
+    contacts: Mapping[int, Contact],
+) -> Entry:
+    say = SENTENCES.get(event.kind)
+    detail = getattr(event, "detail", None)
+    return Entry(
+        at=event.at,
+        who=names.user(event.actor_id) if event.actor_id is not None else "",
+        what=say(data, names) if say else event.kind,
+        kind=event.kind,
+        is_ours=event.actor_id is not None,
+        text=detail.text if detail else "",
+        contact=contacts.get(data.get("contact", 0)),
+        looks=data.get("rules", ()),
+        candidates=[
+            Candidate(
+                name=names.user(said["user"]),
+                verdict=_(VERDICTS.get(said["verdict"], said["verdict"])),
+                load=said["load"],
+                rank=said["rank"],
+            )
+            for said in data.get("candidates", ())
+        ],
+    )
+
+
+Data = Mapping[str, Any]
+
+
+def _opened(data: Data, names: Names) -> str:
+    if data.get("team"):
+        text = _("Opened with priority %(priority)s for %(team)s") % {
+            "priority": _(data["priority"]),
+            "team": names.team(data["team"]),
+        }
+    else:
+        text = _("Opened with priority %s, for no team") % _(data["priority"])
+    if data.get("team_not_found"):
+        text += _("; the team %s is not there any more") % data["team_not_found"]
+    return text
+
+
+def _assigned(data: Data, names: Names) -> str:
+    if data.get("strategy"):
+        return _("Given to %(user)s by the rules (%(strategy)s)") % {
+            "user": names.user(data["to"]),
+            "strategy": _(data["strategy"]),
+        }
+    return _("Given to %(user)s in %(team)s") % {
+        "user": names.user(data["to"]),
+        "team": names.team(data.get("team")),
+    }
+
+
+def _joined(data: Data, names: Names) -> str:
+    score = words.NOTHING if data.get("score") is None else data["score"]
+    text = _("Another answer joined: %s") % score
+    if data.get("priority") != data.get("priority_before"):
+        text += _("; priority raised to %s") % _(data["priority"])
+    return text
+
+
+def _contacted(data: Data, names: Names) -> str:
+    contact = Contact(direction=data["direction"], attempt=data["attempt"])
+    if contact.direction == Contact.Direction.IN:
+        return _("Heard from the customer by %s") % data["channel"]
+    return _("Contacted the customer by %(channel)s: %(attempt)s") % {
+        "channel": data["channel"],
+        "attempt": contact.get_attempt_display(),
+    }
+
+
+def _resolved(data: Data, names: Names) -> str:
+    case = Case(outcome=data["outcome"])
+    text = _("Resolved, %(outcome)s. Cause: %(cause)s") % {
+        "outcome": case.get_outcome_display(),
+        "cause": names.causes.get(data["root_cause"], data["root_cause"]),
+    }
+    if not data.get("contacted"):
+        text += _(". The customer was never contacted")
+    return text
+
+
+def _clock(text: str) -> Callable[[Data, Names], str]:
+    def say(data: Data, names: Names) -> str:
+        due_at = parse_datetime(str(data.get("due_at", "")))
+        return _(text) % {
+            "metric": Metric(data["metric"]).label,
+            "due": words.moment(due_at) if due_at else words.NOTHING,
+        }
+
+    return say
+
+
+SENTENCES: Mapping[str, Callable[[Data, Names], str]] = {
+    "case.opened": _opened,
+    "case.assigned": _assigned,
+    "case.not_assigned": lambda data, names: _("Nobody could take it: it waits"),
+    "case.unassigned": lambda data, names: (
+        _("Put back into the queue of %s") % names.team(data.get("team"))
+    ),
+    "case.claimed": lambda data, names: _("Claimed it"),
+    "case.joined": _joined,
+    "case.priority_set": lambda data, names: (
+        _("Changed the priority from %(before)s to %(now)s")
+        % {"before": _(data["priority_before"]), "now": _(data["priority"])}
+    ),
+    "case.noted": lambda data, names: _("Wrote a note"),
+    "case.contacted": _contacted,
+    "case.resolved": _resolved,
+    "case.reopened": lambda data, names: (
+        _("Reopened it, cycle %d begins") % data["cycle"]
+    ),
+    "case.closed": lambda data, names: _("Closed it for good"),
+    "clock.warned": _clock(gettext_noop("Warning: %(metric)s is due on %(due)s")),
+    "clock.breached": _clock(gettext_noop("Overdue: %(metric)s was due on %(due)s")),
+}
+"""Each kind of event of a case, as a sentence."""
