@@ -31,6 +31,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, object, object]:
     """Start the servers before pytest-django, in this same hook, reads the settings."""
     # DEBUG is off under test, and so there is no development key for the audit.
+    os.environ["DJANGO_TIME_ZONE"] = "UTC"
     os.environ["CEM_AUDIT_KEY"] = "tests-sign-their-audit-with-this-key"
     if early_config.known_args_namespace.db == "sqlite":
         _use_files(early_config)

@@ -93,8 +93,12 @@ class ContactForm(VerbForm):
     )
     attempt = forms.ChoiceField(
         label=_("What came of it"),
-        choices=[("", "—"), *Contact.Attempt.choices],
-        help_text=_("Sent, reached and voicemail count as the first contact."),
+        choices=[("", "—"), *Contact.OUTGOING],
+        required=False,
+        help_text=_(
+            "Only for a contact to the customer; sent, reached and voicemail count as "
+            "the first contact."
+        ),
     )
     subject = forms.CharField(
         label=_("Subject"),

@@ -266,7 +266,7 @@ class NoteIn(StrictIn):
 
 class ContactIn(StrictIn):
     channel = Text()
-    attempt = Text()
+    attempt = Text(required=False)
     direction = Text(required=False)
     subject = Text(required=False)
     body = Text(required=False)

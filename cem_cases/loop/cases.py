@@ -156,24 +156,25 @@ def contact(
     *,
     by: AbstractBaseUser,
     channel: str,
-    attempt: str,
+    attempt: str = "",
     direction: str = Contact.Direction.OUT,
     subject: str = "",
     body: str = "",
     version: int | None = None,
     now: datetime | None = None,
 ) -> Case:
-    """Note that the customer was contacted, or contacted us.
+    """Note that the customer was contacted, with what came of it, or contacted us.
 
-    The first outgoing contact that arrived completes the first-contact clock.
+    The first outgoing contact that arrived completes the first-contact clock. A
+    contact from the customer needs no `attempt`: it is received.
     """
     now = now or timezone.now()
     locked = _lock(case, "contact", version)
     row = Contact(
         case=locked,
-        direction=_one_of(Contact.Direction.values, direction, "direction"),
+        direction=direction,
         channel=_line(channel, "channel", 100, required=True),
-        attempt=_one_of(Contact.Attempt.values, attempt, "attempt"),
+        attempt=_attempt(direction, attempt),
         subject=_line(subject, "subject", 200),
         body=_note(body, "body", required=False),
         author_id=by.pk,
@@ -331,6 +332,13 @@ def _count(
     if change < 0:
         held = held.filter(open_cases__gt=0)
     held.update(open_cases=F("open_cases") + change)
+
+
+def _attempt(direction: str, attempt: str) -> str:
+    received = Contact.Attempt.RECEIVED
+    if _one_of(Contact.Direction.values, direction, "direction") == "in":
+        return _one_of([received], attempt or received, "attempt")
+    return _one_of([value for value, _ in Contact.OUTGOING], attempt, "attempt")
 
 
 def _check_attempts(case: Case) -> None:

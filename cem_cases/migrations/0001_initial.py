@@ -854,6 +854,7 @@ class Migration(migrations.Migration):
                             ("no answer", "no answer"),
                             ("wrong number", "wrong number"),
                             ("failed", "failed"),
+                            ("received", "received"),
                         ],
                         max_length=12,
                         verbose_name="outcome of the attempt",
@@ -1991,6 +1992,20 @@ class Migration(migrations.Migration):
             model_name="auditevent",
             constraint=models.UniqueConstraint(
                 fields=("stream", "sequence"), name="cem_event_sequence"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="contact",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("attempt", "received"), ("direction", "in")),
+                    models.Q(
+                        ("direction", "out"),
+                        models.Q(("attempt", "received"), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_contact_in_is_received",
             ),
         ),
         migrations.AddConstraint(

@@ -307,7 +307,7 @@ class Contact(models.Model):
         IN = "in", _("from the customer")
 
     class Attempt(models.TextChoices):
-        """What came of it. `reached` and `sent` close the first-contact clock."""
+        """What came of it; a contact from the customer is always `received`."""
 
         SENT = "sent", _("sent")
         REACHED = "reached", _("reached")
@@ -315,8 +315,12 @@ class Contact(models.Model):
         NO_ANSWER = "no answer", _("no answer")
         WRONG_NUMBER = "wrong number", _("wrong number")
         FAILED = "failed", _("failed")
+        RECEIVED = "received", _("received")
 
     ARRIVED = (Attempt.SENT, Attempt.REACHED, Attempt.VOICEMAIL)
+    """What completes the first-contact clock."""
+    OUTGOING = tuple(choice for choice in Attempt.choices if choice[0] != "received")
+    """The choices for a contact to the customer."""
 
     # indexed: a case's contacts
     case = models.ForeignKey(
@@ -346,6 +350,13 @@ class Contact(models.Model):
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
         ordering = ("at", "pk")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(direction="in", attempt="received")
+                | (Q(direction="out") & ~Q(attempt="received")),
+                name="cem_contact_in_is_received",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.channel}: {self.get_attempt_display()}"

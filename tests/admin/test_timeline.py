@@ -23,7 +23,7 @@ def test_a_life_in_sentences(north, ada):
     cases.set_priority(case, by=ada, priority=1)
     cases.note(case, by=ada, text="Asked.")
     cases.contact(case, by=ada, channel="phone", attempt="no answer")
-    cases.contact(case, by=ada, channel="chat", attempt="reached", direction="in")
+    cases.contact(case, by=ada, channel="chat", direction="in")
     cases.assign(case, by=ada, to=bob)
     cases.assign(case, by=ada, to=None, reason="Too much.")
     cause = make.root_cause()

@@ -190,7 +190,11 @@ class TestContact:
 
     @pytest.mark.parametrize(
         "fields",
-        [{"attempt": "no answer"}, {"attempt": "failed"}, {"direction": "in"}],
+        [
+            {"attempt": "no answer"},
+            {"attempt": "failed"},
+            {"attempt": "", "direction": "in"},
+        ],
     )
     def test_that_did_not_arrive_leaves_it_running(self, case, ada, fields):
         contacted = self.contact(case, ada, **fields)
@@ -223,6 +227,9 @@ class TestContact:
         ("fields", "wrong"),
         [
             ({"attempt": "magic"}, "attempt"),
+            ({"attempt": ""}, "attempt"),
+            ({"attempt": "received"}, "attempt"),
+            ({"direction": "in"}, "attempt"),
             ({"direction": "sideways"}, "direction"),
             ({"channel": " "}, "channel"),
             ({"body": "x" * 10_001}, "body"),
