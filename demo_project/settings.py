@@ -1,8 +1,9 @@
 """Settings of the demo site: nothing is needed to start, everything can be given.
 
 DATABASE_URL, BROKER_URL, DEMO_VAR (the folder for what it keeps), DJANGO_DEBUG,
-DJANGO_SECRET_KEY, DJANGO_ALLOWED_HOSTS and CEM_AUDIT_KEY are read from the environment. With DJANGO_DEBUG=0 the site is one that
-`check --deploy` has nothing to say about, and it will not start without its secrets.
+DJANGO_SECRET_KEY, DJANGO_ALLOWED_HOSTS, DJANGO_TIME_ZONE and CEM_AUDIT_KEY are read from
+the environment. With DJANGO_DEBUG=0 the site is one that `check --deploy` has nothing to
+say about, and it will not start without its secrets.
 """
 
 import os
