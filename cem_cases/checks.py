@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connections, router
+from django.db import connections, router, transaction
 
 from cem_cases.conf import OPTIONS, PLUGINS, audit_keys, conf, plugin
 from cem_cases.schedule import BEAT_SCHEDULE
@@ -147,13 +147,13 @@ def _sqlite(connection: Any) -> Iterator[CheckMessage]:
 
 
 def _postgresql(connection: Any) -> Iterator[CheckMessage]:
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW default_transaction_isolation")
+    # asked inside a transaction: what counts is what Django's own begin with
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
         (isolation,) = cursor.fetchone()
         cursor.execute("SHOW synchronous_commit")
         (synchronous,) = cursor.fetchone()
-    level = connection.isolation_level
-    if isolation != "read committed" or level not in (None, _READ_COMMITTED):
+    if isolation != "read committed":
         yield Error(
             f"The database {connection.alias!r} does not run at READ COMMITTED, on "
             "which the locks of cem_cases rely.",
@@ -165,9 +165,6 @@ def _postgresql(connection: Any) -> Iterator[CheckMessage]:
             "that was accepted may be lost when the server crashes.",
             id="cem_cases.W002",
         )
-
-
-_READ_COMMITTED = 2  # psycopg.IsolationLevel.READ_COMMITTED
 
 
 def _unknown_database(connection: Any) -> Iterator[CheckMessage]:

@@ -84,12 +84,14 @@ def test_sqlite_must_begin_its_transactions_as_immediate(monkeypatch):
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="is about PostgreSQL")
-@pytest.mark.django_db
-def test_postgresql_must_run_at_read_committed(monkeypatch):
-    connection.ensure_connection()
-    monkeypatch.setattr(connection, "isolation_level", 3)
-
-    assert "cem_cases.E006" in ids(databases=["default"])
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_must_run_at_read_committed():
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_isolation TO 'repeatable read'")
+        try:
+            assert "cem_cases.E006" in ids(databases=["default"])
+        finally:
+            cursor.execute("RESET default_transaction_isolation")
 
 
 def test_a_database_that_lacks_what_we_need_is_refused():
