@@ -5,28 +5,46 @@ The ids are never used again for something else; `docs/reference/checks.md` list
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connections, router, transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 
-from cem_cases.conf import OPTIONS, PLUGINS, audit_keys, conf, plugin
+from cem_cases.conf import OPTIONS, PLUGINS, Conf, audit_keys, conf, plugin
 from cem_cases.schedule import BEAT_SCHEDULE
 
 
 @register(Tags.compatibility)
 def check_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E001: `CEM_CASES` names an option that does not exist."""
-    return [
+    """E001: `CEM_CASES` names an option that does not exist, or a value that cannot be."""
+    given = getattr(settings, "CEM_CASES", {})
+    unknown: list[CheckMessage] = [
         Error(
             f"CEM_CASES has no option {name!r}.",
             hint=f"The options are: {', '.join(OPTIONS)}.",
             id="cem_cases.E001",
         )
-        for name in sorted(set(getattr(settings, "CEM_CASES", {})) - set(OPTIONS))
+        for name in sorted(set(given) - set(OPTIONS))
     ]
+    return unknown or [
+        Error(f"CEM_CASES[{name!r}] {problem}", id="cem_cases.E001")
+        for name, problem in _wrong_values(conf())
+    ]
+
+
+def _wrong_values(given: Conf) -> Iterator[tuple[str, str]]:
+    for field in fields(Conf):
+        value = getattr(given, field.name)
+        if isinstance(field.default, int | float):
+            kind = type(field.default)
+            if type(value) not in (int, kind) or value < (kind is int):
+                yield field.name, "must be a number that is at least 1."
+    if not isinstance(given.AUDIT_KEYS, Mapping):
+        yield "AUDIT_KEYS", "must be a dict of secrets by their key ids."
 
 
 @register(Tags.compatibility)
@@ -69,13 +87,15 @@ def _broken_plugins() -> Iterator[CheckMessage]:
 
 @register(Tags.security)
 def check_audit_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """E004: nothing signs the audit. | W003: a key of the audit is too short."""
+    """E004: nothing signs the audit, or a blank key does. | W003: a key of the audit is too short."""
     if check_options(None):
         return []
-    if not conf().AUDIT_KEYS and not settings.DEBUG:
+    try:
+        audit_keys()
+    except ImproperlyConfigured as error:
         return [
             Error(
-                'CEM_CASES["AUDIT_KEYS"] is empty: nothing signs the audit.',
+                str(error),
                 hint='Name a key: {"AUDIT_KEYS": {"2026": "<50 random letters>"}}, '
                 "and keep it outside the database.",
                 id="cem_cases.E004",
@@ -112,6 +132,24 @@ def check_beat(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             hint="Add `**cem_cases.schedule.BEAT_SCHEDULE` to it. If beat is configured "
             "elsewhere, or cron runs `manage.py cem_drain`, silence this check.",
             id="cem_cases.W001",
+        )
+    ]
+
+
+@register(Tags.compatibility)
+def check_router(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """E008: a router sends cem_cases to another database than `default`."""
+    from cem_cases.models import Response
+
+    alias = router.db_for_write(Response)
+    if alias == DEFAULT_DB_ALIAS:
+        return []
+    return [
+        Error(
+            f"A database router sends cem_cases to {alias!r}; its transactions and "
+            "locks are on 'default'.",
+            hint="Let cem_cases stay on the default database.",
+            id="cem_cases.E008",
         )
     ]
 

@@ -69,16 +69,18 @@ def conf() -> Conf:
 def audit_keys() -> Mapping[str, str]:
     """Return the keys of the audit chain, by id; the last one signs.
 
-    Raises ImproperlyConfigured where none is set and DEBUG is off.
+    Raises ImproperlyConfigured where none is set and DEBUG is off, or where one is
+    blank: with a blank key anybody could sign.
     """
     keys = conf().AUDIT_KEYS
-    if keys:
-        return keys
-    if settings.DEBUG:
+    if not keys and settings.DEBUG:
         return DEVELOPMENT_KEY
-    raise ImproperlyConfigured(
-        'CEM_CASES["AUDIT_KEYS"] is empty: name a key, {"2026": "<50 random letters>"}.'
-    )
+    if not keys or not all(secret.strip() for secret in keys.values()):
+        raise ImproperlyConfigured(
+            'CEM_CASES["AUDIT_KEYS"] has no key, or a blank one: name one, '
+            '{"2026": "<50 random letters>"}.'
+        )
+    return keys
 
 
 def plugin(option: str) -> Callable[..., Any] | None:

@@ -81,7 +81,8 @@ class Bell:
 
 
 def _wait_at_exit() -> None:
-    _bell.wait(conf().RING_SECONDS)
+    if not _bell.wait(0):  # it is still on its way
+        _bell.wait(conf().RING_SECONDS)
 
 
 _bell = Bell()

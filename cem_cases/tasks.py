@@ -22,8 +22,10 @@ def drain() -> None:
 @shared_task(name="cem_cases.sweep", ignore_result=True, acks_late=True)
 def sweep() -> None:
     """Find what no doorbell told of: waiting rows, retries, clocks that are due."""
-    sla.sweep()
-    drain()
+    try:
+        sla.sweep()
+    finally:
+        drain()
 
 
 @shared_task(name="cem_cases.seal", ignore_result=True, acks_late=True)

@@ -54,6 +54,32 @@ def test_the_audit_needs_a_key_outside_debug(settings):
     assert ids() == []
 
 
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_blank_audit_key_is_no_key(settings, blank):
+    settings.CEM_CASES = {"AUDIT_KEYS": {"2025": "x" * 40, "2026": blank}}
+
+    assert ids() == ["cem_cases.E004"]
+
+
+@pytest.mark.parametrize(
+    "options", [{"BATCH_SIZE": 0}, {"BATCH_SIZE": "9"}, {"MAX_ATTEMPTS": True}]
+)
+def test_an_option_with_a_value_that_cannot_be_is_an_error(settings, options):
+    settings.CEM_CASES = KEY | options
+
+    assert ids() == ["cem_cases.E001"]
+
+
+def test_the_app_stays_on_the_default_database(settings):
+    class Elsewhere:
+        def db_for_write(self, model, **hints):
+            return "other"
+
+    settings.DATABASE_ROUTERS = [Elsewhere()]
+
+    assert ids() == ["cem_cases.E008"]
+
+
 def test_a_short_audit_key_is_warned_of(settings):
     settings.CEM_CASES = {"AUDIT_KEYS": {"2026": "short"}}
 
@@ -106,6 +132,6 @@ def test_every_check_is_documented():
     page = (Path(__file__).parent.parent / "docs/reference/checks.md").read_text()
     source = inspect.getsource(checks)
 
-    for number in [f"E00{n}" for n in range(1, 8)] + ["W001", "W002", "W003"]:
+    for number in [f"E00{n}" for n in range(1, 9)] + ["W001", "W002", "W003"]:
         assert f"cem_cases.{number}" in source
         assert f"`cem_cases.{number}`" in page

@@ -25,6 +25,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_AHEAD = timedelta(days=1)  # clocks and zones differ; a response is never from later
 
 EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f.]+")
+PHONE = re.compile(r"\+?[0-9]{6,15}")
 SLUG = re.compile(r"[-\w]+")
 CURRENCY = re.compile(r"[A-Z]{3}")
 NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?", re.ASCII)
@@ -172,9 +173,10 @@ def _customer(raw: Mapping[str, Any], errors: dict[str, list[str]]) -> NewCustom
         reader.errors["customer.currency"] = ["Is needed with annual_value."]
     errors.update(reader.errors)
     identities = dict.fromkeys(values.get("identities", ()))
-    for channel in ("email", "phone"):
-        if channel in values:
-            identities[channel, normalise_identifier(channel, values[channel])] = None
+    for channel, looks_right in (("email", EMAIL), ("phone", PHONE)):
+        identifier = normalise_identifier(channel, values.get(channel, ""))
+        if looks_right.fullmatch(identifier):  # "n/a" is nobody's number
+            identities[channel, identifier] = None
     return NewCustomer(**{**values, "identities": tuple(identities)})
 
 
@@ -207,7 +209,8 @@ def _digits(value: int) -> str:
 
 
 def _id(value: Any) -> str | None:
-    return canonical(_line(value)) or None
+    # checked once more: the canonical form may be longer than what was sent
+    return str(_line(canonical(_line(value)))) or None
 
 
 def _short(value: Any) -> str:
@@ -253,7 +256,7 @@ def _decimal(whole: int, places: int) -> Callable[[Any], Decimal]:
 
 
 def _weight(value: Any) -> Decimal:
-    weight = _decimal(6, 10)(value)
+    weight = _decimal(5, 10)(value)  # 15 digits: SQLite keeps no more
     if not weight:
         raise ValueError("Must be above 0.")
     return weight
@@ -287,6 +290,7 @@ def _email(value: Any) -> str:
     text = str(_email_line(value)).strip()
     if not EMAIL.fullmatch(text):
         raise ValueError("Must be an e-mail address.")
+    _email_line(text.lower())  # the stored identity may be longer than what was sent
     return text
 
 
@@ -306,10 +310,11 @@ def _identities(value: Any) -> list[tuple[str, str]]:
 def _identity(item: Any) -> tuple[str, str]:
     if not isinstance(item, Mapping) or set(item) != {"channel", "identifier"}:
         raise ValueError("Each identity needs channel and identifier, nothing else.")
-    channel, identifier = _slug(item["channel"]), _id(item["identifier"])
-    if identifier is None:
+    channel = _slug(item["channel"])
+    identifier = normalise_identifier(channel, _id(item["identifier"]) or "")
+    if not identifier:
         raise ValueError("An identifier must not be empty.")
-    return channel, normalise_identifier(channel, identifier)
+    return channel, str(_line(identifier))
 
 
 def _json_object(value: Any) -> Mapping[str, Any]:

@@ -18,10 +18,16 @@ def analyze(responses: Sequence[Response]) -> None:
         response.survey = survey = surveys[response.survey_id]
         response.band = "" if response.score is None else _band(survey, response.score)
         if sentiment and response.comment:
-            found = sentiment(response.comment, response.language)
-            response.sentiment = (
-                None if found is None else round(Decimal(str(found)), 3)
+            response.sentiment = _between(
+                sentiment(response.comment, response.language)
             )
+
+
+def _between(found: float | None) -> Decimal | None:
+    """Return a sentiment from -1 to 1 as it is stored; anything else is none."""
+    if found is None or not -1 <= found <= 1:  # NaN is not between either
+        return None
+    return round(Decimal(str(found)), 3)
 
 
 def _band(survey: Survey, score: int) -> str:

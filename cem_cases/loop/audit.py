@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -63,12 +63,14 @@ def append(
     """Append these events, each to its stream, in the order given; return the rows.
 
     `fresh`: all streams are new, nobody else can know of them, so none is locked.
-    Call it inside the transaction of the change. Statements: five at most.
+    Call it inside the transaction of the change. Statements: seven at most.
     """
     if not events:
         return []
     streams = sorted({event.stream for event in events})
     heads = {} if fresh else _lock(streams)
+    if not fresh and len(heads) < len(streams):
+        heads = _begin([stream for stream in streams if stream not in heads], streams)
     is_new = {stream for stream in streams if stream not in heads}
     for stream in is_new:
         heads[stream] = AuditHead(stream=stream, sequence=0, hash=audit.GENESIS)
@@ -91,6 +93,15 @@ def append(
 def _lock(streams: Sequence[str]) -> dict[str, AuditHead]:
     heads = AuditHead.objects.select_for_update(no_key=True).order_by("stream")
     return {head.stream: head for head in heads.filter(stream__in=streams)}
+
+
+def _begin(new: Sequence[str], streams: Sequence[str]) -> dict[str, AuditHead]:
+    """Begin these streams, unless somebody else does so now; lock all of them."""
+    AuditHead.objects.bulk_create(
+        [AuditHead(stream=stream, sequence=0, hash=audit.GENESIS) for stream in new],
+        ignore_conflicts=True,
+    )
+    return _lock(streams)
 
 
 def _linked(
@@ -177,19 +188,28 @@ def _verify_stream(
     head: AuditHead | None,
     keys: Mapping[str, str],
 ) -> Iterator[audit.Fault]:
-    end: set[tuple[int, str]] = set()
+    """Yield the faults of one stream; `head` None: it began after the start."""
+    last, met_head = 0, False
 
     def links() -> Iterator[audit.Link]:
+        nonlocal last, met_head
         for row in rows:
-            if head is not None and row.sequence == head.sequence:
-                end.add((row.sequence, row.hash))
+            last = row.sequence
+            if head is not None and (row.sequence, row.hash) == _end(head):
+                met_head = True
             yield row.link()
 
     yield from audit.verify(links(), keys)
     if head is None:
-        yield audit.Fault(stream, 0, "this stream has lost its head")
-    elif (head.sequence, head.hash) not in end:
+        later = AuditHead.objects.filter(stream=stream, sequence__gte=last)
+        if not later.exists():
+            yield audit.Fault(stream, last, "this stream has lost its head")
+    elif not met_head:
         yield audit.Fault(stream, head.sequence, "the end of this stream is gone")
+
+
+def _end(head: AuditHead) -> tuple[int, str]:
+    return head.sequence, head.hash
 
 
 def _verify_details() -> Iterator[audit.Fault]:
@@ -212,7 +232,9 @@ def _verify_seals(keys: Mapping[str, str]) -> Iterator[audit.Fault]:
             previous_hash=previous,
             secret=keys.get(seal.key_id, ""),
         )
-        if seal.previous_hash != previous or seal.hash != rebuilt:
+        if seal.key_id not in keys:
+            yield audit.Fault("seal", seal.pk, "is signed with a key not configured")
+        elif seal.previous_hash != previous or seal.hash != rebuilt:
             yield audit.Fault("seal", seal.pk, "was changed, or one before it is gone")
         yield from _verify_entries(entries)
         previous = seal.hash
@@ -231,14 +253,22 @@ def _verify_entries(entries: Sequence[Sequence[Any]]) -> Iterator[audit.Fault]:
                 yield audit.Fault(stream, sequence, "is sealed, but gone or changed")
 
 
-@transaction.atomic
 def seal(*, now: datetime | None = None) -> Seal | None:
     """Sign where every stream stands that grew since the last seal; None if none did.
+
+    Of two seals at a time one is made, and the other returns None, too.
 
     Keep a copy of the returned hash outside the database: with it, cutting off the
     end of the audit is found out even if the seals are cut off, too.
     """
-    now = now or timezone.now()
+    try:
+        return _seal(now or timezone.now())
+    except IntegrityError:  # another seal continued the chain first
+        return None
+
+
+@transaction.atomic
+def _seal(now: datetime) -> Seal | None:
     last = Seal.objects.select_for_update(no_key=True).order_by("pk").last()
     heads = list(
         AuditHead.objects.select_for_update(no_key=True)

@@ -108,7 +108,9 @@ def _update_sql(
     table = quote(model._meta.db_table)
     key, *columns = [quote(field.column) for field in fields]
     sets = ", ".join(f"{column} = new.{column}" for column in columns)
-    arrays = ", ".join(f"unnest(%s::{f.db_type(connection)}[])" for f in fields)
+    # varchar without its length: a text that is too long must raise, not be cut
+    types = (field.db_type(connection).split("(")[0] for field in fields)
+    arrays = ", ".join(f"unnest(%s::{type_}[])" for type_ in types)
     return (
         f"UPDATE {table} SET {sets} FROM (SELECT {arrays}) "  # noqa: S608
         f"AS new ({', '.join([key, *columns])}) WHERE {table}.{key} = new.{key}"

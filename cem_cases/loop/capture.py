@@ -1,8 +1,8 @@
 """Answers come in: checked, matched with their customers, stored once.
 
-Identity is matched in this order: external id, then channel identity (an e-mail address
-is one). Who is not known becomes a new customer; an answer without any identity belongs
-to an anonymous one.
+Identity is matched in this order: external id, then channel identity (e-mail addresses
+and phone numbers are some), then the e-mail address of the customer's own row. Who is not
+known becomes a new customer; an answer without any identity belongs to an anonymous one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from cem_cases import enqueue
@@ -81,7 +82,7 @@ def record(
             stored = _store([new for _, new in chunk], now)
             for (n, _), outcome in zip(chunk, stored, strict=True):
                 outcomes[n] = outcome
-        if valid:
+        if any(outcome and outcome.status == "created" for outcome in outcomes):
             enqueue.ring()
     return [outcome for outcome in outcomes if outcome is not None]
 
@@ -147,14 +148,14 @@ def _misfit(
 
 def _store(values: Sequence[NewResponse], now: datetime) -> list[Outcome]:
     """Store a chunk; begin again when another process was first with some of it."""
-    for attempt in range(1, TRIES + 1):
+    for _ in range(TRIES):
         try:
             with transaction.atomic():
                 return _store_once(values, now)
-        except IntegrityError:
-            if attempt == TRIES:
-                raise
-    raise AssertionError("unreachable")
+        except IntegrityError as error:
+            refused = type(error)
+    # without the database's own words: they quote the row
+    raise refused("Others kept storing some of the same.") from None
 
 
 def _store_once(values: Sequence[NewResponse], now: datetime) -> list[Outcome]:
@@ -272,6 +273,21 @@ class _Book:
         # one instance per customer, or the second would undo what the first one changed
         same |= Customer.objects.in_bulk(set(found.values()) - same.keys())
         self._by_identity = {pair: same[key] for pair, key in found.items()}
+        self._load_addresses(pairs - found.keys(), same)
+
+    def _load_addresses(
+        self, pairs: set[tuple[str, str]], same: dict[int, Customer]
+    ) -> None:
+        """Find those whose address is in their row only: the host made them so."""
+        addresses = {address for channel, address in pairs if channel == "email"}
+        if not addresses:
+            return
+        rows = Customer.objects.exclude(email="").annotate(address=Lower("email"))
+        # the oldest of several comes last, and stays
+        for row in rows.filter(address__in=addresses).order_by("-pk"):
+            customer = same.setdefault(row.pk, row)
+            self._by_identity["email", row.address] = customer
+            self._new_identities["email", row.address] = customer
 
     def find(self, new: NewCustomer) -> Customer | None:
         """Return who this is: by external id, else by a channel identity.
@@ -315,6 +331,11 @@ class _Book:
         current = list(rows.order_by("pk")) if self.news else []
         for customer in current:
             for new, organization in self.news[customer.pk]:
+                if customer.external_id and new.external_id not in (
+                    None,
+                    customer.external_id,
+                ):
+                    raise IntegrityError("The customer got another external id.")
                 _apply(customer, new, organization)
         bulk.update(current, UPDATED)
 

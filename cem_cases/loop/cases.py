@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -28,9 +27,10 @@ from cem_cases.loop import audit, owners, sla
 from cem_cases.models import (
     Case,
     Contact,
-    Membership,
+    Customer,
     Metric,
     RootCause,
+    Survey,
     Team,
 )
 
@@ -50,24 +50,29 @@ def claim(
     Of any number of simultaneous claims exactly one wins; the others raise
     AlreadyClaimed, which names the winner. Raises NotAllowedNow for a case that is done.
     """
-    waiting = Case.objects.filter(pk=case.pk, status=Case.Status.NEW, owner=None)
+    waiting = Case.objects.filter(
+        pk=case.pk,
+        team=case.team_id,  # that the caller could see; it may have moved meanwhile
+        status=Case.Status.NEW,
+        owner=None,
+    )
     if version is not None:
         waiting = waiting.filter(version=version)
     won = waiting.update(owner=by, status=Case.Status.OPEN, version=F("version") + 1)
     fresh = Case.objects.select_related("owner").get(pk=case.pk)
     if not won:
-        raise _lost(fresh, version)
-    _count(fresh, by.pk, +1)
+        raise _lost(fresh)
+    owners.move_load((None, None), (fresh.team_id, by.pk))
     _record(fresh, "case.claimed", by, now, to=str(by.pk))
     return fresh
 
 
-def _lost(case: Case, version: int | None) -> Exception:
+def _lost(case: Case) -> Exception:
     if case.owner is not None and case.is_active:
         return AlreadyClaimed(f"Case {case} belongs to {case.owner} already.")
-    if version is not None and version != case.version:
-        return _stale(case)
-    return NotAllowedNow(f"Case {case} is {case.status}: claim is not possible.")
+    if not case.is_active:
+        return NotAllowedNow(f"Case {case} is {case.status}: claim is not possible.")
+    return _stale(case)
 
 
 @transaction.atomic
@@ -83,19 +88,19 @@ def assign(
 ) -> Case:
     """Give the case to a member of its team, or of `team`; None: back to the queue.
 
+    To whom it belongs already changes nothing.
     Raises InvalidInput if `to` is no active member of the team.
     """
     locked = _lock(case, "unassign" if to is None else "assign", version)
-    team_before, owner_before = locked.team_id, locked.owner_id
+    before = (locked.team_id, locked.owner_id)
     if team is not None:
         locked.team = team
     if to is not None and not owners.may_own(to, locked.team_id):
         raise InvalidInput({"to": ["Must be an active member of the case's team."]})
-    if owner_before is not None:
-        _count(locked, owner_before, -1, team_id=team_before)
     locked.owner_id = None if to is None else to.pk
-    if to is not None:
-        _count(locked, to.pk, +1)
+    if before == (locked.team_id, locked.owner_id):
+        return locked
+    owners.move_load(before, (locked.team_id, locked.owner_id))
     _save(locked, "team", "owner")
     _record(
         locked,
@@ -118,9 +123,17 @@ def set_priority(
     version: int | None = None,
     now: datetime | None = None,
 ) -> Case:
-    """Change the priority; the running clocks get the new targets from their start."""
+    """Change the priority; the running clocks get the new targets from their start.
+
+    The priority that the case has already changes nothing.
+    """
+    if priority not in Case.Priority.values:
+        raise InvalidInput({"priority": ["Must be from 1 (urgent) to 4 (low)."]})
     locked = _lock(case, "set priority", version)
-    before, locked.priority = locked.priority, rules.Priority(priority)
+    before = locked.priority
+    if priority == before:
+        return locked
+    locked.priority = priority
     sla.retarget([locked])
     _save(locked, "priority", "due_at")
     _record(
@@ -223,10 +236,9 @@ def resolve(
     if not root_cause.is_active:
         raise InvalidInput({"root_cause": ["Is not in use any more; choose another."]})
     sla.complete(locked, Metric.values, at=now)
+    owners.move_load((locked.team_id, locked.owner_id), (None, None))
     if locked.owner_id is None:
         locked.owner_id = by.pk
-    else:
-        _count(locked, locked.owner_id, -1)
     locked.root_cause, locked.resolved_at = root_cause, now
     _save(locked, "owner", "root_cause", "outcome", "resolved_at", "due_at")
     _record(
@@ -255,18 +267,20 @@ def reopen(
     """Take a resolved case up again: the next cycle of its resolution clock begins.
 
     It returns to its owner; where the owner may not own cases of the team any more,
-    to the team's queue.
+    to the team's queue. Raises NotAllowedNow also where the customer has another active
+    case by now, and the survey allows one at a time.
     """
     now = now or timezone.now()
+    _refuse_second(case)
     locked = _lock(case, "reopen", version)
     text = _note(reason, "reason")
-    if locked.owner is not None and owners.may_own(locked.owner, locked.team_id):
-        _count(locked, locked.owner_id, +1)
-    else:
-        locked.owner, locked.status = None, Case.Status.NEW
     locked.cycle += 1
     locked.resolved_at, locked.outcome = None, ""
     sla.restart(locked, at=now)
+    if locked.owner is not None and owners.may_own(locked.owner, locked.team_id):
+        owners.move_load((None, None), (locked.team_id, locked.owner_id))
+    else:
+        locked.owner, locked.status = None, Case.Status.NEW
     _save(locked, "owner", "cycle", "resolved_at", "outcome", "due_at")
     _record(locked, "case.reopened", by, now, text=text, cycle=locked.cycle)
     return locked
@@ -324,26 +338,44 @@ def _record(
     audit.append([event], now=now or timezone.now())
 
 
-def _count(
-    case: Case, user_id: Any, change: int, *, team_id: int | None = None
-) -> None:
-    """Keep the counter of the owner's open cases in step with the case."""
-    held = Membership.objects.filter(team=team_id or case.team_id, user=user_id)
-    if change < 0:
-        held = held.filter(open_cases__gt=0)
-    held.update(open_cases=F("open_cases") + change)
+def _refuse_second(case: Case) -> None:
+    """Lock the customer, and refuse a second active case where one is the rule."""
+    customer = Customer.objects.select_for_update(no_key=True).filter(
+        pk=case.customer_id
+    )
+    list(customer.values_list("pk"))
+    opened_by = case.opening_response
+    if opened_by and opened_by.survey.repeat == Survey.Repeat.ANOTHER:
+        return
+    others = Case.objects.active().filter(customer=case.customer_id)
+    other = others.exclude(pk=case.pk).first()
+    if other is not None:
+        raise NotAllowedNow(f"The customer has an active case already: {other}.")
 
 
 def _attempt(direction: str, attempt: str) -> str:
     received = Contact.Attempt.RECEIVED
     if _one_of(Contact.Direction.values, direction, "direction") == "in":
         return _one_of([received], attempt or received, "attempt")
-    return _one_of([value for value, _ in Contact.OUTGOING], attempt, "attempt")
+    outgoing = [value for value, _ in Contact.OUTGOING]
+    if not attempt:
+        raise InvalidInput(
+            {"attempt": [f"Say what came of it: {', '.join(outgoing)}."]}
+        )
+    return _one_of(outgoing, attempt, "attempt")
 
 
 def _check_attempts(case: Case) -> None:
-    attempts = list(case.contacts.filter(direction=Contact.Direction.OUT))
-    days = {timezone.localdate(attempt.at) for attempt in attempts}
+    """Believe *not reached* after enough attempts in this cycle, none of which did."""
+    clock = case.clocks.filter(cycle=case.cycle).first()
+    since = clock.started_at if clock else case.opened_at
+    attempts = list(
+        case.contacts.filter(direction=Contact.Direction.OUT, at__gte=since).exclude(
+            attempt=Contact.Attempt.REACHED
+        )
+    )
+    zone = timezone.get_default_timezone()  # the same for whoever asks
+    days = {timezone.localdate(attempt.at, zone) for attempt in attempts}
     channels = {attempt.channel.casefold() for attempt in attempts}
     for found, needed, what in (
         (len(attempts), conf().NOT_REACHED_ATTEMPTS, "contact attempts"),

@@ -27,6 +27,7 @@ from cem_cases.models import Response
 
 logger = logging.getLogger(__name__)
 
+TRANSIENT = (OperationalError, InterfaceError)
 TRIES = 3
 """How often a batch is tried when the database gives up on it (deadlock, lock wait)."""
 LONGEST_WAIT = timedelta(hours=1)
@@ -73,16 +74,17 @@ def _settle(done: Drained, now: datetime, rows: QuerySet[Response]) -> bool:
             with transaction.atomic():
                 batch.extend(rows.select_for_update(skip_locked=True, no_key=True))
                 routed = _process(batch, now)
-        except (OperationalError, InterfaceError):
-            if attempt == TRIES:
-                raise
         except ImproperlyConfigured:
             raise  # no row is to blame
         except Exception as error:
-            if not batch:
+            if isinstance(error, TRANSIENT) and attempt < TRIES:
+                continue
+            # asked for by key, because a row that cannot be read fails in the batch
+            keys = [row.pk for row in batch] or list(rows.values_list("pk", flat=True))
+            if not keys:
                 raise
-            _isolate(done, now, [response.pk for response in batch], error)
-            break
+            _isolate(done, now, keys, error)
+            return True
         else:
             done.processed += len(batch)
             done.opened += routed.opened
@@ -103,39 +105,38 @@ def _process(batch: Sequence[Response], now: datetime) -> route.Routed:
 
 
 def _isolate(
-    done: Drained, now: datetime, ids: Sequence[int], error: Exception
+    done: Drained, now: datetime, keys: Sequence[int], error: Exception
 ) -> None:
-    if len(ids) == 1:
-        done.failed += 1
-        _postpone(ids[0], now, error)
+    if len(keys) == 1:
+        done.failed += _postpone(keys[0], now, error)
         return
-    middle = len(ids) // 2
-    for half in (ids[:middle], ids[middle:]):
+    middle = len(keys) // 2
+    for half in (keys[:middle], keys[middle:]):
         # Asked again: another worker may have taken some of them meanwhile.
-        _settle(
-            done,
-            now,
-            Response.objects.waiting(now).filter(pk__in=half).order_by("pk"),
-        )
+        rows = Response.objects.waiting(now).filter(pk__in=half)
+        _settle(done, now, rows.order_by("pk"))
 
 
-def _postpone(pk: int, now: datetime, error: Exception) -> None:
-    """Count the failure; wait twice as long as last time, or park the row."""
-    with transaction.atomic():
-        response = (
-            Response.objects.unprocessed().select_for_update(no_key=True).get(pk=pk)
-        )
-        response.attempts += 1
-        response.error = _describe(error)
-        wait = timedelta(seconds=conf().RETRY_SECONDS * 2 ** (response.attempts - 1))
-        response.next_attempt_at = now + min(wait, LONGEST_WAIT)
-        if response.attempts >= conf().MAX_ATTEMPTS:
-            response.failed_at = now
-            audit.append([_parked(response)], now=now)
-        response.save(
-            update_fields=["attempts", "error", "next_attempt_at", "failed_at"]
-        )
-    logger.error("Response %d failed: %s", pk, response.error)
+@transaction.atomic
+def _postpone(key: int, now: datetime, error: Exception) -> bool:
+    """Count the failure; wait twice as long as last time, or park the row.
+
+    Returns False where another worker took the row meanwhile: then it is theirs.
+    """
+    rows = Response.objects.waiting(now).filter(pk=key)
+    response = rows.only("attempts").select_for_update(no_key=True).first()
+    if response is None:
+        return False
+    response.attempts += 1
+    response.error = _describe(error)
+    wait = timedelta(seconds=conf().RETRY_SECONDS * 2 ** (response.attempts - 1))
+    response.next_attempt_at = now + min(wait, LONGEST_WAIT)
+    if response.attempts >= conf().MAX_ATTEMPTS:
+        response.failed_at = now
+        audit.append([_parked(response)], now=now)
+    response.save(update_fields=["attempts", "error", "next_attempt_at", "failed_at"])
+    logger.error("Response %d failed: %s", response.pk, response.error)
+    return True
 
 
 def _parked(response: Response) -> audit.NewEvent:
@@ -146,11 +147,17 @@ def _parked(response: Response) -> audit.NewEvent:
 
 
 def _describe(error: Exception) -> str:
-    """Return what failed and where; never the message, which may quote the row."""
+    """Return what failed and where; never the message, which may quote the row.
+
+    Where it was raised, and from which line of ours, if that is another.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
-    where = ours[-1] if ours else frames[-1]
-    return f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}"
+    places = [
+        f"{Path(frame.filename).name}:{frame.lineno}"
+        for frame in (frames[-1], ours[-1])
+    ]
+    return f"{type(error).__name__} in {', from '.join(dict.fromkeys(places))}"[:200]
 
 
 def retry_failed(responses: Sequence[Response], *, now: datetime | None = None) -> int:

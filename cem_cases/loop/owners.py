@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Q
 
 from cem_cases import rules
 from cem_cases.loop import bulk
@@ -87,6 +88,30 @@ def _candidates(
         )
         for membership in memberships
     ]
+
+
+Holder = tuple[int | None, Any]
+"""A team's key and a user's key; either may be None: then nobody's load is counted."""
+
+
+def move_load(before: Holder, after: Holder) -> None:
+    """Keep the members' counters in step: one case less here, one more there.
+
+    Locks both memberships by key first, so that two cases which change hands in
+    opposite directions never wait for each other.
+    """
+    if before == after:
+        return
+    held = [holder for holder in (before, after) if None not in holder]
+    wanted = Q(pk__in=[])
+    for team_id, user_id in held:
+        wanted |= Q(team=team_id, user=user_id)
+    rows = Membership.objects.select_for_update(no_key=True).filter(wanted)
+    for membership in rows.order_by("pk"):
+        holder = (membership.team_id, membership.user_id)
+        membership.open_cases += (holder == after) - (holder == before)
+        membership.open_cases = max(membership.open_cases, 0)
+        membership.save(update_fields=["open_cases"])
 
 
 def may_own(user: AbstractBaseUser, team_id: int | None) -> bool:

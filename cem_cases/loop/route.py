@@ -134,6 +134,7 @@ FACTS: Mapping[str, Callable[[Response], Any]] = {
     "language": lambda r: r.language,
     "sentiment": lambda r: r.sentiment,
     "wants_contact": lambda r: r.wants_contact,
+    "answered_days_ago": lambda r: (r.received_at - r.answered_at).days,
     "customer.segment": lambda r: r.customer.segment,
     "customer.annual_value": lambda r: r.customer.annual_value,
     "customer.currency": lambda r: r.customer.currency,

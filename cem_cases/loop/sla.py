@@ -7,13 +7,14 @@ due, not what is open.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from cem_cases import rules
@@ -28,6 +29,8 @@ from cem_cases.models import (
     SlaPolicy,
     Target,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +50,51 @@ class Policy:
         target = self.targets.get((metric, priority))
         if target is None:
             return None
-        clock = Clock(
-            metric=metric,
-            policy=self.row,
-            policy_version=self.row.version,
-            started_at=started_at,
-        )
-        self.aim(clock, target)
-        return clock
+        clock = Clock(metric=metric, policy=self.row, started_at=started_at)
+        return clock if self.aim(clock, target) else None
 
-    def aim(self, clock: Clock, target: Target) -> None:
-        """Set the target of this clock, and with it when to warn and when it is due."""
+    def aim(self, clock: Clock, target: Target) -> bool:
+        """Set the target of this clock, when to warn and when it is due.
+
+        Changes nothing and returns False where the calendar never opens for so long.
+        """
         start, seconds = clock.started_at, target.seconds
-        clock.target_seconds = seconds
-        clock.due_at = business_time.due(self.calendar, start, seconds)
-        clock.warn_at = business_time.warn_at(
-            self.calendar, start, seconds, target.warn_percent
-        )
+        try:
+            due_at = business_time.due(self.calendar, start, seconds)
+            warn_at = business_time.warn_at(
+                self.calendar, start, seconds, target.warn_percent
+            )
+        except business_time.NeverOpen as error:
+            logger.error("Policy %d promises nothing: %s", self.row.pk, error)
+            return False
+        clock.policy_version = self.row.version
+        clock.target_seconds, clock.due_at, clock.warn_at = seconds, due_at, warn_at
+        return True
 
 
 def policies(rows: QuerySet[SlaPolicy] | None = None) -> Sequence[Policy]:
-    """Return the policies in their order, by default the active ones."""
+    """Return the policies in their order, by default the active ones.
+
+    A row that was changed around the admin and cannot be read is left out, and logged.
+    """
     if rows is None:
         rows = SlaPolicy.objects.filter(is_active=True)
-    targets = Prefetch("targets", Target.objects.all())
-    return [
-        Policy(
-            row=row,
-            conditions=rules.parse_conditions(row.conditions),
-            calendar=_calendar_of(row.calendar),
-            targets={(t.metric, t.priority): t for t in row.targets.all()},
-        )
-        for row in rows.select_related("calendar").prefetch_related(targets)
-    ]
+    found = []
+    for row in rows.select_related("calendar").prefetch_related("targets"):
+        try:
+            found.append(_read(row))
+        except (rules.InvalidRule, business_time.InvalidCalendar) as error:
+            logger.error("Policy %d is left out, it is invalid: %s", row.pk, error)
+    return found
+
+
+def _read(row: SlaPolicy) -> Policy:
+    return Policy(
+        row=row,
+        conditions=rules.parse_conditions(row.conditions),
+        calendar=_calendar_of(row.calendar),
+        targets={(t.metric, t.priority): t for t in row.targets.all()},
+    )
 
 
 def choose(found: Iterable[Policy], facts: rules.Facts) -> Policy | None:
@@ -124,23 +139,25 @@ def next_due(clocks: Iterable[Clock]) -> datetime | None:
 def complete(case: Case, metrics: Sequence[str], *, at: datetime) -> None:
     """Complete the running clocks of these metrics and set `case.due_at`, unsaved.
 
-    A clock that is completed after its due time is marked as breached, unless it is.
+    A clock that is completed after its due time is marked as breached, with its event,
+    unless a sweep was first.
     """
     clocks = list(case.clocks.running().select_for_update(no_key=True).order_by("pk"))
     ended = [clock for clock in clocks if clock.metric in metrics]
     calendars = {p.row.pk: p.calendar for p in policies(_policies_of(ended))}
     for clock in ended:
-        taken = business_time.elapsed(
-            calendars[clock.policy_id], clock.started_at, max(at, clock.started_at)
-        )
+        calendar = calendars.get(clock.policy_id)
+        taken = business_time.elapsed(calendar, clock.started_at, at)
         clock.completed_at = at
         clock.business_elapsed, clock.calendar_elapsed = taken
-        if clock.breached_at is None and at > clock.due_at:
-            clock.breached_at = at
+    late = [c for c in ended if c.breached_at is None and at > c.due_at]
+    for clock in late:
+        clock.case, clock.breached_at = case, at
     bulk.update(
         ended,
         ["completed_at", "business_elapsed", "calendar_elapsed", "breached_at"],
     )
+    audit.append([_marked("breached", clock) for clock in late], now=at)
     case.due_at = next_due(clocks)
 
 
@@ -148,8 +165,9 @@ def retarget(cases: Sequence[Case]) -> None:
     """Swap the targets of these cases' running clocks to the cases' priorities.
 
     The start stays, so what was used up counts on: a clock whose new due time has
-    passed is due now. A metric that its policy does not promise at this priority keeps
-    its target. Sets `due_at` of the cases, unsaved.
+    passed is due now. The targets are those of the policy as it is today. A metric that
+    it does not promise at this priority keeps its target. Sets `due_at` of the cases,
+    unsaved.
     """
     if not cases:
         return
@@ -161,12 +179,12 @@ def retarget(cases: Sequence[Case]) -> None:
     found = {policy.row.pk: policy for policy in policies(_policies_of(running))}
     for case in cases:
         for clock in by_case[case.pk]:
-            policy = found[clock.policy_id]
-            target = policy.targets.get((clock.metric, case.priority))
-            if target is not None:
+            policy = found.get(clock.policy_id)
+            target = policy and policy.targets.get((clock.metric, case.priority))
+            if policy and target:
                 policy.aim(clock, target)
         case.due_at = next_due(by_case[case.pk])
-    bulk.update(running, ["target_seconds", "warn_at", "due_at"])
+    bulk.update(running, ["policy_version", "target_seconds", "warn_at", "due_at"])
 
 
 def restart(case: Case, *, at: datetime) -> None:
@@ -177,7 +195,8 @@ def restart(case: Case, *, at: datetime) -> None:
     last = case.clocks.filter(metric=Metric.RESOLUTION).order_by("-cycle").first()
     if last is None:
         return
-    (policy,) = policies(SlaPolicy.objects.filter(pk=last.policy_id))
+    found = policies(SlaPolicy.objects.filter(pk=last.policy_id))
+    policy = found[0] if found else None
     clocks = new_clocks(policy, case.priority, at, cycle=case.cycle)
     for clock in clocks:
         clock.case = case
@@ -202,9 +221,21 @@ def sweep(*, now: datetime | None = None) -> tuple[int, int]:
 
 def _mark(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
     total = 0
-    while count := _mark_batch(found, due, mark, now):
-        total += count
+    try:
+        while count := _mark_batch(found, due, mark, now):
+            total += count
+    except IntegrityError:  # one audit stream is broken: the others go on
+        for key in list(found.order_by(due).values_list("pk", flat=True)):
+            total += _mark_alone(found.filter(pk=key), due, mark, now)
     return total
+
+
+def _mark_alone(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
+    try:
+        return _mark_batch(found, due, mark, now)
+    except IntegrityError:
+        logger.error("A clock cannot be marked: verify the audit of its case.")
+        return 0
 
 
 @transaction.atomic
@@ -215,17 +246,14 @@ def _mark_batch(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> i
     if not clocks:
         return 0
     Clock.objects.filter(pk__in=[clock.pk for clock in clocks]).update(**{mark: now})
-    events = [
-        audit.NewEvent(
-            kind=f"clock.{mark.removesuffix('_at')}",
-            case=clock.case,
-            payload={
-                "metric": clock.metric,
-                "cycle": clock.cycle,
-                "due_at": clock.due_at,
-            },
-        )
-        for clock in clocks
-    ]
+    events = [_marked(mark.removesuffix("_at"), clock) for clock in clocks]
     audit.append(events, now=now)
     return len(clocks)
+
+
+def _marked(what: str, clock: Clock) -> audit.NewEvent:
+    return audit.NewEvent(
+        kind=f"clock.{what}",
+        case=clock.case,
+        payload={"metric": clock.metric, "cycle": clock.cycle, "due_at": clock.due_at},
+    )

@@ -1,5 +1,6 @@
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
@@ -224,36 +225,6 @@ class Migration(migrations.Migration):
                 "verbose_name": "rule",
                 "verbose_name_plural": "rules",
                 "ordering": ("position", "pk"),
-            },
-        ),
-        migrations.CreateModel(
-            name="Seal",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                ("at", models.DateTimeField(verbose_name="at")),
-                ("entries", models.TextField(verbose_name="entries")),
-                (
-                    "previous_hash",
-                    models.CharField(max_length=64, verbose_name="previous hash"),
-                ),
-                ("key_id", models.CharField(max_length=40, verbose_name="key id")),
-                (
-                    "hash",
-                    models.CharField(max_length=64, unique=True, verbose_name="hash"),
-                ),
-            ],
-            options={
-                "verbose_name": "seal",
-                "verbose_name_plural": "seals",
-                "ordering": ("pk",),
             },
         ),
         migrations.CreateModel(
@@ -1627,6 +1598,38 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
+            name="Seal",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("at", models.DateTimeField(verbose_name="at")),
+                ("entries", models.TextField(verbose_name="entries")),
+                (
+                    "previous_hash",
+                    models.CharField(max_length=64, verbose_name="previous hash"),
+                ),
+                ("key_id", models.CharField(max_length=40, verbose_name="key id")),
+                ("hash", models.CharField(max_length=64, verbose_name="hash")),
+            ],
+            options={
+                "verbose_name": "seal",
+                "verbose_name_plural": "seals",
+                "ordering": ("pk",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("previous_hash",), name="cem_seal_one_next"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="SlaPolicy",
             fields=[
                 (
@@ -2029,6 +2032,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="customer",
             index=models.Index(
+                django.db.models.functions.text.Lower("email"),
+                condition=models.Q(("email", ""), _negated=True),
+                name="cem_customer_email",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="customer",
+            index=models.Index(
                 condition=models.Q(("host_id", ""), _negated=True),
                 fields=["host_type", "host_id"],
                 name="cem_customer_host",
@@ -2128,6 +2139,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="clock",
             constraint=models.CheckConstraint(
+                condition=models.Q(("metric__in", ["first contact", "resolution"])),
+                name="cem_clock_metric_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="clock",
+            constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("completed_at", None), ("cancelled_at", None), _connector="OR"
                 ),
@@ -2138,7 +2156,11 @@ class Migration(migrations.Migration):
             model_name="clock",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("business_elapsed", None), ("completed_at", None)),
+                    models.Q(
+                        ("business_elapsed", None),
+                        ("calendar_elapsed", None),
+                        ("completed_at", None),
+                    ),
                     models.Q(
                         ("business_elapsed__isnull", False),
                         ("calendar_elapsed__isnull", False),
@@ -2264,6 +2286,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="case",
             constraint=models.CheckConstraint(
+                condition=models.Q(("priority__gte", 1), ("priority__lte", 4)),
+                name="cem_case_priority_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="case",
+            constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("owner", None), ("status", "new")),
                     models.Q(
@@ -2313,6 +2342,13 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="cem_case_closed_has_time",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="survey",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("metric__in", ["nps", "csat", "ces"])),
+                name="cem_survey_metric_known",
             ),
         ),
         migrations.AddConstraint(

@@ -170,12 +170,16 @@ class Seal(models.Model):
     entries = models.TextField(_("entries"))
     previous_hash = models.CharField(_("previous hash"), max_length=64)
     key_id = models.CharField(_("key id"), max_length=40)
-    hash = models.CharField(_("hash"), max_length=64, unique=True)
+    hash = models.CharField(_("hash"), max_length=64)
 
     class Meta:
         verbose_name = _("seal")
         verbose_name_plural = _("seals")
         ordering = ("pk",)
+        constraints = (
+            # two seals at a time would fork the chain; the second is refused
+            models.UniqueConstraint(fields=["previous_hash"], name="cem_seal_one_next"),
+        )
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M}"

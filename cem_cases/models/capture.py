@@ -92,6 +92,10 @@ class Survey(models.Model):
         ordering = ("name",)
         constraints = (
             models.CheckConstraint(
+                condition=Q(metric__in=["nps", "csat", "ces"]),
+                name="cem_survey_metric_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(scale_min__lt=models.F("scale_max")),
                 name="cem_survey_scale_rises",
                 violation_error_message=_(
@@ -306,7 +310,7 @@ class Response(models.Model):
                 condition=Q(failed_at__isnull=False),
                 name="cem_response_failed",
             ),
-            # reports: one survey over a span of time; the admin's newest first
+            # reports: one survey over a span of time
             models.Index(fields=["survey", "answered_at"], name="cem_response_survey"),
         )
 

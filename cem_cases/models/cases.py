@@ -65,7 +65,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
 
     def overdue(self, now: datetime) -> Self:
         """Active cases whose next due time has passed."""
-        return self.active().filter(due_at__lte=now)
+        return self.active().filter(due_at__lt=now)
 
     def visible_to(self, user: AbstractBaseUser) -> Self:
         """The cases this user may see: those of their teams, or all of them.
@@ -233,6 +233,10 @@ class Case(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=[status.value for status in rules.Status]),
                 name="cem_case_status_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__gte=1, priority__lte=4),
+                name="cem_case_priority_known",
             ),
             models.CheckConstraint(
                 condition=Q(status="new", owner=None)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ class Customer(models.Model):
             ),
         )
         indexes = (
+            # who answers from this address? (the channel identities are asked first)
+            models.Index(
+                Lower("email"), condition=~Q(email=""), name="cem_customer_email"
+            ),
             # "Which customer is this record of mine?": host_type, host_id
             models.Index(
                 fields=["host_type", "host_id"],

@@ -157,8 +157,11 @@ class ClockQuerySet(models.QuerySet["Clock"]):
         return self.filter(RUNNING)
 
     def to_breach(self, now: datetime) -> Self:
-        """Running clocks whose due time has come and which are not marked yet."""
-        return self.running().filter(breached_at=None, due_at__lte=now)
+        """Running clocks whose due time has passed and which are not marked yet.
+
+        What is done at the very due instant is in time.
+        """
+        return self.running().filter(breached_at=None, due_at__lt=now)
 
     def to_warn(self, now: datetime) -> Self:
         """Running clocks whose warning time has come and which are not marked yet."""
@@ -211,11 +214,17 @@ class Clock(models.Model):
                 fields=["case", "metric", "cycle"], name="cem_clock_unique"
             ),
             models.CheckConstraint(
+                condition=Q(metric__in=["first contact", "resolution"]),
+                name="cem_clock_metric_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(completed_at=None) | Q(cancelled_at=None),
                 name="cem_clock_one_end",
             ),
             models.CheckConstraint(
-                condition=Q(completed_at=None, business_elapsed=None)
+                condition=Q(
+                    completed_at=None, business_elapsed=None, calendar_elapsed=None
+                )
                 | Q(
                     completed_at__isnull=False,
                     business_elapsed__isnull=False,

@@ -66,6 +66,9 @@ OPERATORS: Mapping[str, Test] = {
 UNARY = ("is empty", "is not empty")
 LISTS = ("in", "not in")
 
+SHOWN = 10
+"""How many values of a list a sentence names."""
+
 _ORDER = ("at most", "at least", "less than", "more than")
 _SET = ("is", "is not", "in", "not in")
 APPLIES: Mapping[Kind, tuple[str, ...]] = {
@@ -196,7 +199,7 @@ def seen(condition: Condition, facts: Facts) -> str:
     """
     fact = find(condition.fact)
     found = facts.get(condition.fact)
-    if fact is None or (fact.is_private and isinstance(found, str)):
+    if fact is None or fact.is_private:
         return str(condition)
     return f"{condition} (was {'missing' if found is None else _words(found)})"
 
@@ -205,7 +208,8 @@ def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):
-        return ", ".join(map(_words, value))
+        more = f" and {len(value) - SHOWN} more" if len(value) > SHOWN else ""
+        return ", ".join(map(_words, value[:SHOWN])) + more
     if isinstance(value, Decimal):
         return f"{value:f}"
     return str(value)

@@ -107,6 +107,13 @@ _FACTS = (
         "Whether the customer asked to be contacted.",
         True,
     ),
+    Fact(
+        "answered_days_ago",
+        Kind.NUMBER,
+        "Answered days ago",
+        "How old the answer was, in whole days, when it reached us.",
+        30,
+    ),
     Fact("customer.segment", Kind.TEXT, "Segment", "The customer's segment.", "gold"),
     Fact(
         "customer.annual_value",
@@ -128,6 +135,7 @@ _FACTS = (
         "Organization",
         "The organization that the customer belongs to.",
         "Acme",
+        is_private=True,
     ),
     Fact(
         "has_open_case",

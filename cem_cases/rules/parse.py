@@ -105,7 +105,10 @@ def _node(raw: Any, path: str, depth: int, counter: list[int]) -> Node:
             raise InvalidRule(path, f"is one condition more than {MAX_CONDITIONS}.")
         return _condition(raw, path)
     if len(raw) != 1 or not set(raw) <= {"all", "any", "not"}:
-        raise InvalidRule(path, "must have a fact, or exactly one of all, any, not.")
+        has = ", ".join(repr(str(name)[:MAX_TEXT]) for name in list(raw)[:5])
+        raise InvalidRule(
+            path, f"must have a fact, or exactly one of all, any, not; it has {has}."
+        )
     ((word, inner),) = raw.items()
     path = f"{path}.{word}"
     if word == "not":

@@ -31,7 +31,6 @@ TRANSITIONS: Mapping[str, Mapping[Status, Status]] = {
     "assign": {**_same, Status.NEW: Status.OPEN},
     "unassign": dict.fromkeys(ACTIVE, Status.NEW),
     "set priority": _same,
-    "join": _same,
     "note": {status: status for status in Status},
     "contact": {**_same, Status.RESOLVED: Status.RESOLVED},
     "resolve": dict.fromkeys(ACTIVE, Status.RESOLVED),

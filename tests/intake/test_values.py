@@ -137,3 +137,36 @@ INNER = ["external_id", "email", "annual_value", "currency", "attributes", "iden
 def test_rubbish_is_refused_and_nothing_else_happens(raw):
     with suppress(InvalidResponse):
         parse_response(raw, now=NOW)
+
+
+@pytest.mark.parametrize("phone", ["-", "n/a", "none", "12345", "call me"])
+def test_what_is_no_phone_number_makes_nobody_the_same_person(phone):
+    assert parse(customer={"phone": phone}).customer.identities == ()
+
+
+def test_a_phone_number_is_an_identity():
+    customer = parse(customer={"phone": "+49 (30) 901-820"}).customer
+
+    assert customer.identities == (("phone", "+4930901820"),)
+
+
+def test_an_identifier_that_is_empty_once_normalised_is_refused():
+    identities = [{"channel": "phone", "identifier": "( )"}]
+
+    assert list(errors(customer={"identities": identities})) == ["customer.identities"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"external_id": "\ufb2c" * 100}, "external_id"),  # longer in NFC
+        ({"customer": {"email": "\u0130" * 240 + "@ex.org"}}, "customer.email"),
+    ],
+)
+def test_limits_hold_for_what_is_stored_not_only_for_what_is_sent(fields, wrong):
+    assert list(errors(**fields)) == [wrong]
+
+
+def test_a_weight_has_no_more_digits_than_every_database_keeps():
+    assert "weight" in errors(weight="999999.9999999999")
+    assert parse(weight="99999.9999999999").weight == Decimal("99999.9999999999")

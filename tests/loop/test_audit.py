@@ -1,12 +1,15 @@
+from functools import partial
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 
 from cem_cases.audit import commitment
-from cem_cases.loop import audit, cases
-from cem_cases.models import AuditDetail, AuditEvent, AuditHead, Seal
+from cem_cases.loop import audit, cases, config
+from cem_cases.models import AuditDetail, AuditEvent, AuditHead, Rule, Seal
 from cem_cases.signals import case_changed
 from tests import make
 from tests.make import MONDAY
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -123,3 +126,40 @@ def test_the_host_hears_of_a_change_once_it_is_true(
         case_changed.disconnect(listen)
 
     assert heard == [(case.pk, "case.noted", case.owner.pk)]
+
+
+def test_a_seal_with_a_key_that_nobody_has_is_found(case):
+    audit.seal(now=MONDAY)
+    Seal.objects.update(key_id="nobody")
+
+    assert any("not configured" in str(fault) for fault in audit.verify())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_that_begin_the_stream_of_the_system_at_once_all_get_in():
+    boss = make.user()
+    results = at_once(
+        [
+            partial(
+                config.save,
+                Rule(name=f"Rule {n}", actions=[{"do": "open case"}]),
+                by=boss,
+            )
+            for n in range(8)
+        ]
+    )
+
+    assert results == [None] * 8
+    assert AuditEvent.objects.filter(stream="system").count() == 8
+    assert not list(audit.verify())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_seals_at_once_do_not_fork_their_chain():
+    team = make.team()
+    make.case(team=team, owner=make.agent(team))
+
+    at_once([lambda: audit.seal(now=MONDAY)] * 4)
+
+    assert Seal.objects.count() == 1
+    assert not list(audit.verify())

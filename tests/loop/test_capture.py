@@ -324,3 +324,25 @@ def test_ten_senders_of_the_same_store_it_once():
     assert sum(outcome.status == "created" for outcome in outcomes) == 20
     assert Response.objects.count() == Customer.objects.count() == 20
     assert ChannelIdentity.objects.count() == 20
+
+
+def test_a_customer_whom_the_host_created_is_found_by_the_address_of_the_row():
+    known = Customer.objects.create(email="Ada@Example.org", created_at=MONDAY)
+
+    record(
+        make.answer(customer={"email": "ada@example.org"}),
+        make.answer(customer={"email": "ADA@example.org", "segment": "gold"}),
+    )
+
+    assert Customer.objects.get() == known
+    assert known.identities.get().identifier == "ada@example.org"
+
+
+def test_a_batch_of_duplicates_rings_for_nobody(django_capture_on_commit_callbacks):
+    answer = make.answer()
+    record(answer)
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        record(answer)
+
+    assert callbacks == []

@@ -9,8 +9,8 @@ from cem_cases.exceptions import (
     NotAllowedNow,
     StaleVersion,
 )
-from cem_cases.loop import audit, cases
-from cem_cases.models import AuditEvent, Contact, Membership, Metric
+from cem_cases.loop import audit, cases, drain
+from cem_cases.models import AuditEvent, Case, Contact, Membership, Metric
 from cem_cases.rules import allowed
 from tests import make
 from tests.make import DAY, HOUR, MONDAY
@@ -378,10 +378,12 @@ def test_every_change_writes_exactly_one_event(case, ada, bob):
         lambda: cases.claim(case, by=ada),
         lambda: cases.assign(case, by=ada, to=bob),
         lambda: cases.note(case, by=bob, text="x"),
-        lambda: cases.contact(case, by=bob, channel="phone", attempt="sent"),
+        lambda: cases.contact(
+            case, by=bob, channel="phone", attempt="sent", now=MONDAY
+        ),
         lambda: cases.set_priority(case, by=bob, priority=2),
         lambda: resolve(case, bob),
-        lambda: cases.reopen(case, by=bob, reason="x"),
+        lambda: cases.reopen(case, by=bob, reason="x", now=MONDAY + HOUR),
         lambda: resolve(case, bob),
         lambda: cases.close(case, by=bob),
     ]
@@ -389,3 +391,92 @@ def test_every_change_writes_exactly_one_event(case, ada, bob):
         step()
         assert AuditEvent.objects.filter(case=case).count() == number
     assert not list(audit.verify())
+
+
+def test_the_priority_that_a_case_has_already_changes_nothing(case, ada):
+    same = cases.set_priority(case, by=ada, priority=case.priority)
+
+    assert same.version == case.version
+    assert kinds(case) == ["case.opened"]
+
+
+@pytest.mark.parametrize("priority", [0, 5, None])
+def test_a_priority_that_is_none_is_refused(case, ada, priority):
+    with pytest.raises(InvalidInput, match="priority"):
+        cases.set_priority(case, by=ada, priority=priority)
+
+
+def test_assigning_to_the_owner_changes_nothing(case, ada):
+    claimed = cases.claim(case, by=ada)
+
+    same = cases.assign(case, by=ada, to=ada)
+
+    assert same.version == claimed.version
+    assert held(ada) == 1
+
+
+def test_a_case_that_moved_to_another_team_is_not_claimed_by_who_saw_it_before(
+    case, ada
+):
+    south = make.team("south")
+    cases.assign(case, by=ada, to=None, team=south)
+
+    with pytest.raises(StaleVersion):
+        cases.claim(case, by=ada)
+
+
+def test_an_owned_case_without_a_team_counts_nowhere_and_then_in_its_team(north, ada):
+    case = make.case(team=north)
+    Case.objects.filter(pk=case.pk).update(team=None, owner=ada, status="open")
+    bob = make.agent(north, "bob", open_cases=1)
+
+    cases.assign(case, by=ada, to=bob, team=north)
+
+    assert (held(ada), held(bob)) == (0, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cases_that_change_hands_in_opposite_directions_never_wait_in_a_circle(north):
+    ada, bob = make.agent(north, "ada"), make.agent(north, "bob")
+    there, back = make.case(team=north, owner=ada), make.case(team=north, owner=bob)
+
+    for _ in range(10):
+        results = at_once(
+            [
+                partial(cases.assign, there, by=ada, to=bob),
+                partial(cases.assign, back, by=bob, to=ada),
+            ]
+        )
+        assert not [result for result in results if isinstance(result, Exception)]
+        ada, bob = bob, ada
+
+    assert held(ada) == held(bob) == 1
+
+
+def test_a_contact_that_comes_late_is_a_breach_with_its_event(case, ada):
+    cases.contact(case, by=ada, channel="phone", attempt="sent", now=MONDAY + 5 * HOUR)
+
+    assert kinds(case)[1:] == ["clock.breached", "case.contacted"]
+
+
+def test_not_reached_is_not_believed_of_somebody_who_was_reached(case, ada):
+    for channel, day in (("phone", 0), ("email", 1), ("chat", 2)):
+        cases.contact(
+            case, by=ada, channel=channel, attempt="reached", now=MONDAY + day * DAY
+        )
+
+    with pytest.raises(InvalidInput, match="there are 0"):
+        resolve(case, ada, outcome="not reached")
+
+
+def test_a_case_is_not_reopened_beside_another_active_one(north, ada):
+    make.rule_for(north)
+    make.response(customer={"external_id": "c1"})
+    drain.drain(now=MONDAY)
+    first = Case.objects.get()
+    resolve(first, ada)
+    make.response(customer={"external_id": "c1"})
+    drain.drain(now=MONDAY)
+
+    with pytest.raises(NotAllowedNow, match="has an active case already"):
+        cases.reopen(first, by=ada, reason="Called again.")

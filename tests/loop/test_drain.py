@@ -121,7 +121,8 @@ class TestFailing:
         drain.drain(now=MONDAY)
 
         error = Response.objects.get(processed_at=None).error
-        assert error.startswith("ValueError in analyze.py:")
+        assert error.startswith("ValueError in analyser.py:")
+        assert ", from analyze.py:" in error
         assert "poison" not in error
 
     def test_it_waits_twice_as_long_each_time(self, poison):
@@ -160,6 +161,41 @@ class TestFailing:
         assert drain.retry_failed([parked]) == 1
 
         assert drain.drain(now=now).opened == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_whose_statement_always_times_out_is_isolated_too(settings):
+    settings.CEM_CASES = {
+        **settings.CEM_CASES,
+        "COMMENT_ANALYSER": "tests.loop.analyser.time_out",
+    }
+    make.rule()
+    for comment in ("fine", "slow", "fine"):
+        make.response(comment=comment)
+
+    done = drain.drain(now=MONDAY)
+
+    assert (done.processed, done.failed) == (2, 1)
+    assert Response.objects.get(processed_at=None).comment == "slow"
+
+
+def test_a_row_that_another_worker_took_meanwhile_is_theirs():
+    response = make.response()
+    Response.objects.update(processed_at=MONDAY)
+
+    assert drain._postpone(response.pk, MONDAY, ValueError()) is False
+
+
+@pytest.mark.parametrize("found", ["nan", "2", "-1.5"])
+def test_a_sentiment_that_cannot_be_is_none(settings, found):
+    settings.CEM_CASES = {
+        **settings.CEM_CASES,
+        "COMMENT_ANALYSER": "tests.loop.analyser.say_it",
+    }
+    make.response(comment=found)
+    drain.drain(now=MONDAY)
+
+    assert Response.objects.get().sentiment is None
 
 
 def test_a_site_that_is_not_configured_blames_no_row(settings):

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from cem_cases.loop import audit, cases, drain, sla
-from cem_cases.models import AuditEvent, Case, Clock, Metric
+from cem_cases.models import AuditEvent, AuditHead, Case, Clock, Metric
 from tests import make
 from tests.make import HOUR, MONDAY
 from tests.threads import at_once
@@ -22,8 +22,8 @@ def due_case():
     [
         (3 * HOUR - timedelta(seconds=1), 0, 0),
         (3 * HOUR, 1, 0),  # 75 % of four hours
-        (4 * HOUR - timedelta(seconds=1), 1, 0),
-        (4 * HOUR, 0, 1),  # breached at once is not warned of any more
+        (4 * HOUR, 1, 0),  # what is done at the very due second is in time
+        (4 * HOUR + timedelta(seconds=1), 0, 1),  # breached at once, and not warned of
     ],
 )
 def test_a_clock_is_warned_of_and_breached_at_its_very_second(at, warned, breached):
@@ -35,9 +35,9 @@ def test_a_clock_is_warned_of_and_breached_at_its_very_second(at, warned, breach
 def test_a_sweep_acts_once_however_often_it_runs():
     case = due_case()
     sla.sweep(now=MONDAY + 3 * HOUR)
-    sla.sweep(now=MONDAY + 4 * HOUR)
+    sla.sweep(now=MONDAY + 5 * HOUR)
 
-    assert sla.sweep(now=MONDAY + 4 * HOUR) == (0, 0)
+    assert sla.sweep(now=MONDAY + 5 * HOUR) == (0, 0)
     assert [e.kind for e in case.events.all()][1:] == ["clock.warned", "clock.breached"]
     assert not list(audit.verify())
 
@@ -124,3 +124,57 @@ def test_retargeting_costs_the_same_for_one_and_for_many(django_assert_num_queri
     for some in (found[:1], found):
         with django_assert_num_queries(4):
             sla.retarget(some)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"conditions": {"fact": "gone"}}, {"hours": {"mon": [["9", "5"]]}}]
+)
+def test_a_policy_that_cannot_be_read_is_left_out_and_stops_nobody(broken, caplog):
+    policy = make.policy()
+    if "hours" in broken:
+        type(policy.calendar).objects.update(**broken)
+    else:
+        type(policy).objects.update(**broken)
+    make.rule()
+    make.response()
+
+    assert drain.drain(now=MONDAY).opened == 1
+
+    assert Case.objects.get().due_at is None
+    assert f"Policy {policy.pk} is left out" in caplog.text
+
+
+def test_a_target_that_the_calendar_never_reaches_starts_no_clock(caplog):
+    policy = make.policy()
+    type(policy.calendar).objects.update(hours={"mon": [["09:00", "09:01"]]})
+    policy.targets.update(seconds=31_536_000)
+    make.rule()
+    make.response()
+
+    assert drain.drain(now=MONDAY).opened == 1
+
+    assert not Clock.objects.exists()
+    assert "promises nothing" in caplog.text
+
+
+def test_a_broken_stream_does_not_keep_the_other_clocks_from_being_marked(caplog):
+    make.policy()
+    broken, whole = make.case(), make.case()
+    AuditHead.objects.filter(stream=f"case:{broken.pk}").update(sequence=0)
+
+    assert sla.sweep(now=MONDAY + timedelta(days=30)) == (0, 2)
+
+    assert not whole.clocks.filter(breached_at=None).exists()
+    assert "verify the audit" in caplog.text
+
+
+def test_a_swapped_target_is_that_of_the_policy_as_it_is_today():
+    case = due_case()
+    agent = make.agent(case.team)
+    case.clocks.first().policy.targets.update(seconds=60)
+    type(case.clocks.first().policy).objects.update(version=2)
+
+    changed = cases.set_priority(case, by=agent, priority=1)
+
+    assert changed.due_at == MONDAY + timedelta(minutes=1)
+    assert set(case.clocks.values_list("policy_version", flat=True)) == {2}

@@ -78,6 +78,7 @@ def test_explanations_tell_values_but_never_private_ones():
     assert seen(Condition("score", "at most", 6), FACTS) == "score at most 6 (was 3)"
     assert "Late" not in seen(Condition("comment", "contains", "late"), FACTS)
     assert "Yes" not in seen(Condition("answer.problem", "is", "no"), FACTS)
+    assert "2" not in seen(Condition("answer.visits", "more than", 1), FACTS)
     assert seen(Condition("language", "is", "de"), FACTS) == (
         "language is de (was missing)"
     )

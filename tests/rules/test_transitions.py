@@ -9,7 +9,6 @@ TABLE = {
     "assign": "ooph--",
     "unassign": "nnnn--",
     "set priority": "noph--",
-    "join": "noph--",
     "note": "nophrc",
     "contact": "nophr-",
     "resolve": "rrrr--",
