@@ -20,7 +20,7 @@ from django.db import transaction
 
 from cem_cases import sla
 from cem_cases.loop import cases
-from cem_cases.models import Case, Contact, Metric, RootCause
+from cem_cases.models import Case, ClockMetric, Contact, RootCause
 from demo_project import comments
 from demo_project.company import TEAMS
 from demo_project.story import DAY, LATE, SOURCE, Answer, Story
@@ -111,8 +111,8 @@ class Agents:
         is_slow = self._chance(0.32 if self._story.in_dip(case.opened_at) else 0.08)
         first = rng.uniform(1.05, 2.0) if is_slow else rng.triangular(0.1, 0.95, 0.35)
         end = rng.uniform(1.02, 1.7) if is_slow else rng.triangular(0.15, 0.97, 0.6)
-        contact_at = self._after(clocks[Metric.FIRST_CONTACT], first)
-        resolve_at = self._after(clocks[Metric.RESOLUTION], end)
+        contact_at = self._after(clocks[ClockMetric.FIRST_CONTACT], first)
+        resolve_at = self._after(clocks[ClockMetric.RESOLUTION], end)
         if case.opened_at < self._story.ends - BEHIND:
             return contact_at, max(resolve_at, contact_at + HOUR / 2)
         is_recent = case.opened_at > self._story.ends - BEHIND / 3

@@ -21,8 +21,8 @@ from cem_cases.loop import config, improve
 from cem_cases.models import (
     Absence,
     BusinessCalendar,
+    ClockMetric,
     Membership,
-    Metric,
     Question,
     Rule,
     SlaPolicy,
@@ -303,7 +303,7 @@ def _policies(calendar: BusinessCalendar, *, by: User, now: datetime) -> None:
         )
         config.save(policy, by=by, now=now)
         for priority, seconds in promises.items():
-            for metric, target in zip(Metric.values, seconds, strict=True):
+            for metric, target in zip(ClockMetric.values, seconds, strict=True):
                 Target.objects.create(
                     policy=policy, metric=metric, priority=priority, seconds=target
                 )

@@ -93,7 +93,8 @@ def events() -> str:
         "Audit events",
         "Each change appends one event, in its own transaction, to the hash chain of "
         "its case (or of the system). Payloads hold no personal text: a note's words "
-        "are kept beside the chain, which commits to them by a salted hash.",
+        "are kept beside the chain, which commits to them by a salted hash. What a person "
+        "did also says the `status` of the case afterwards.",
         _table(("kind", "payload"), rows),
     )
 

@@ -13,8 +13,8 @@ from cem_cases.loop import capture, drain
 from cem_cases.models import (
     BusinessCalendar,
     Case,
+    ClockMetric,
     Membership,
-    Metric,
     Response,
     RootCause,
     Rule,
@@ -129,8 +129,8 @@ def policy(*, hours: float = 4, days: float = 3, **fields: Any) -> SlaPolicy:
     made = SlaPolicy.objects.create(**defaults | fields)
     for priority in Case.Priority.values:
         for metric, seconds in (
-            (Metric.FIRST_CONTACT, int(hours * 3600)),
-            (Metric.RESOLUTION, int(days * 8 * 3600)),
+            (ClockMetric.FIRST_CONTACT, int(hours * 3600)),
+            (ClockMetric.RESOLUTION, int(days * 8 * 3600)),
         ):
             # urgent takes a third of the time, low twice as much
             seconds = seconds * {1: 1, 2: 2, 3: 3, 4: 6}[priority] // 3

@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -125,7 +126,7 @@ class ResponseAdmin(ReadOnly, Page):
 
     @admin.display(description=_("response"))
     def answer(self, response: Response) -> str:
-        return response.external_id
+        return Truncator(response.external_id).chars(16)
 
     @admin.display(description=_("customer"))
     def customer_name(self, response: Response) -> str:

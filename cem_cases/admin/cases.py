@@ -33,6 +33,7 @@ from cem_cases.admin.timeline import name_of
 from cem_cases.admin.verbs import VERBS, Verb, VerbForm
 from cem_cases.exceptions import CemCasesError
 from cem_cases.loop import cases
+from cem_cases.loop.audit import stream_of
 from cem_cases.models import Case, Contact, Tag, Template
 
 MOST_AT_ONCE = 200
@@ -175,6 +176,9 @@ class CaseAdmin(ReadOnly, Page):
     ) -> int:
         """Do this to each case, tell which were refused, and return how many were not."""
         chosen = list(visible(queryset, request).order_by("pk")[: MOST_AT_ONCE + 1])
+        # the order in which audit streams are locked, where the host makes one
+        # transaction of the request
+        chosen.sort(key=lambda case: stream_of(case.pk))
         done, refusals = 0, []
         for case in chosen[:MOST_AT_ONCE]:
             try:

@@ -32,8 +32,8 @@ class JsonField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         if value in self.empty_values and callable(self.initial):
             return self.initial()
-        if isinstance(value, str) and len(value) > MAX_JSON:
-            raise ValidationError(_("This is too long."), code="too_long")
+        if isinstance(value, str):
+            _refuse_unreadable(value)
         try:
             found = super().to_python(value)
             text = json.dumps(found, allow_nan=False, ensure_ascii=False)
@@ -57,6 +57,32 @@ class JsonField(forms.JSONField):
         if isinstance(value, InvalidJSONInput):
             return value
         return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _refuse_unreadable(text: str) -> None:
+    if len(text) > MAX_JSON:
+        raise ValidationError(_("This is too long."), code="too_long")
+    try:
+        json.loads(text or "null")
+    except json.JSONDecodeError as error:
+        raise ValidationError(
+            _("This is no JSON: line %(line)d, column %(column)d: %(problem)s."),
+            code="invalid",
+            params={
+                "line": error.lineno,
+                "column": error.colno,
+                "problem": error.msg,
+            },
+        ) from error
+    except (RecursionError, ValueError):
+        return  # refused with the rest of what cannot be stored
+
+
+class QuietRawIdWidget(ForeignKeyRawIdWidget):
+    """A key typed or looked up, whose row is named beside it, not asked for again."""
+
+    def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
+        return "", ""
 
 
 class RawIdWidget(ForeignKeyRawIdWidget):

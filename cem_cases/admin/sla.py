@@ -15,9 +15,9 @@ from cem_cases.models import (
     BusinessCalendar,
     Case,
     Clock,
+    ClockMetric,
     Escalation,
     EscalationStep,
-    Metric,
     Pause,
     SlaPolicy,
     Target,
@@ -49,7 +49,7 @@ class TargetInline(Inline):
 def _every_target() -> list[dict[str, Any]]:
     return [
         {"metric": metric, "priority": priority}
-        for metric in Metric.values
+        for metric in ClockMetric.values
         for priority in Case.Priority.values
     ]
 
@@ -116,7 +116,7 @@ class MetricFilter(Choice):
     parameter_name = "metric"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return Metric.choices
+        return ClockMetric.choices
 
 
 class RunningFilter(Choice):

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_noop
 
 from cem_cases.admin import words
 from cem_cases.loop.audit import stream_of
-from cem_cases.models import AuditEvent, Case, Contact, Metric, RootCause, Team
+from cem_cases.models import AuditEvent, Case, ClockMetric, Contact, RootCause, Team
 
 LONGEST = 200
 """Events shown of one case, the newest; more than that nobody reads."""
@@ -208,7 +208,7 @@ def _clock(text: str) -> Callable[[Data, Names], str]:
     def say(data: Data, names: Names) -> str:
         due_at = parse_datetime(str(data.get("due_at", "")))
         return _(text) % {
-            "metric": Metric(data["metric"]).label,
+            "metric": ClockMetric(data["metric"]).label,
             "due": words.moment(due_at) if due_at else words.NOTHING,
         }
 

@@ -20,6 +20,8 @@ from cem_cases.admin.timeline import name_of
 from cem_cases.exceptions import CemCasesError, InvalidInput, StaleVersion
 from cem_cases.loop import cases
 from cem_cases.models import (
+    ASSIGN,
+    WORK,
     Case,
     Contact,
     Membership,
@@ -27,9 +29,6 @@ from cem_cases.models import (
     Team,
     sees_everything,
 )
-
-WORK = "cem_cases.work_case"
-ASSIGN = "cem_cases.assign_case"
 
 
 def _text(rows: int = 5) -> forms.Textarea:
@@ -161,6 +160,8 @@ class AssignForm(VerbForm):
         if member is None:
             return key, _now("Queue of %s: nobody yet") % team.name
         load = str(member.open_cases)
+        if member.capacity == 0:
+            return key, f"{name_of(member.user)} ({_now('takes no cases from rules')})"
         if member.capacity is not None:
             load = _now("%(load)s of %(capacity)s") % {
                 "load": load,
@@ -201,7 +202,9 @@ class ResolveForm(VerbForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         active = RootCause.objects.filter(is_active=True)
-        self.fields["root_cause"].queryset = active  # type: ignore[attr-defined]
+        # a branch of the tree is no cause as long as it has some below it
+        causes = active.exclude(pk__in=active.exclude(parent=None).values("parent"))
+        self.fields["root_cause"].queryset = causes  # type: ignore[attr-defined]
 
 
 class ReopenForm(VerbForm):

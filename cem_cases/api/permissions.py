@@ -9,10 +9,10 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from cem_cases.models import ASSIGN, WORK
+
 INGEST = "cem_cases.add_response"
 VIEW = "cem_cases.view_case"
-WORK = "cem_cases.work_case"
-ASSIGN = "cem_cases.assign_case"
 
 VERBS: Mapping[str, str] = {
     "claim": WORK,

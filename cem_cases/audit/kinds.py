@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 KINDS: Mapping[str, str] = {
-    "case.opened": "A rule opened the case: `response`, `opened_at`, `priority`, `team`, "
-    "`policy`, `due_at`, `rule`, and `rules`: each rule looked at, with what decided.",
+    "case.opened": "A rule opened the case: `response`, `opened_at`, `priority`, `team` "
+    "(or `team_not_found`), `policy` and `policy_version`, `due_at`, `rule` and "
+    "`rule_version`, and `rules`: each rule looked at, with what decided.",
     "case.joined": "Another `response` of the customer joined the open case: `score`, "
     "`priority`, `priority_before`.",
-    "case.assigned": "The case got an owner: `to`; from a rule also `strategy` and "
-    "`candidates` with verdict and rank, from a person also `team` and the reason.",
+    "case.assigned": "The case got an owner: `to`; from a rule also `by_rule`, `strategy` "
+    "and `candidates` with verdict and rank, from a person `team` and the reason.",
     "case.not_assigned": "A rule asked for an owner and nobody was eligible: "
-    "`strategy`, `candidates`.",
+    "`by_rule`, `strategy`, `candidates`.",
     "case.claimed": "An agent took the case: `to`.",
     "case.unassigned": "The case went back to its team's queue.",
     "case.priority_set": "`priority`, `priority_before`; the clocks got new targets.",

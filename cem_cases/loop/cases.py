@@ -26,9 +26,9 @@ from cem_cases.exceptions import (
 from cem_cases.loop import audit, owners, sla
 from cem_cases.models import (
     Case,
+    ClockMetric,
     Contact,
     Customer,
-    Metric,
     RootCause,
     Survey,
     Team,
@@ -196,7 +196,7 @@ def contact(
     row.save()
     if row.arrived and locked.first_contact_at is None:
         locked.first_contact_at = now
-        sla.complete(locked, [Metric.FIRST_CONTACT], at=now)
+        sla.complete(locked, [ClockMetric.FIRST_CONTACT], at=now)
     _save(locked, "first_contact_at", "due_at")
     _record(
         locked,
@@ -235,7 +235,7 @@ def resolve(
         _check_attempts(locked)
     if not root_cause.is_active:
         raise InvalidInput({"root_cause": ["Is not in use any more; choose another."]})
-    sla.complete(locked, Metric.values, at=now)
+    sla.complete(locked, ClockMetric.values, at=now)
     owners.move_load((locked.team_id, locked.owner_id), (None, None))
     if locked.owner_id is None:
         locked.owner_id = by.pk

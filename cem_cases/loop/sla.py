@@ -25,7 +25,7 @@ from cem_cases.models import (
     BusinessCalendar,
     Case,
     Clock,
-    Metric,
+    ClockMetric,
     SlaPolicy,
     Target,
 )
@@ -123,7 +123,7 @@ def new_clocks(
     """
     if policy is None:
         return []
-    metrics = Metric.values if cycle == 1 else [Metric.RESOLUTION]
+    metrics = ClockMetric.values if cycle == 1 else [ClockMetric.RESOLUTION]
     clocks = [policy.clock(metric, priority, started_at) for metric in metrics]
     started = [clock for clock in clocks if clock is not None]
     for clock in started:
@@ -192,7 +192,7 @@ def restart(case: Case, *, at: datetime) -> None:
 
     They run under the policy of the cycle before.
     """
-    last = case.clocks.filter(metric=Metric.RESOLUTION).order_by("-cycle").first()
+    last = case.clocks.filter(metric=ClockMetric.RESOLUTION).order_by("-cycle").first()
     if last is None:
         return
     found = policies(SlaPolicy.objects.filter(pk=last.policy_id))

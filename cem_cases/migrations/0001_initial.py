@@ -639,7 +639,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "cases",
                 "permissions": (
                     ("view_all_cases", "Can view the cases of all teams"),
-                    ("work_case", "Can claim, note, contact, resolve, reopen, close"),
+                    ("work_case", "Can work cases: claim to close, priority included"),
                     ("assign_case", "Can assign cases to others"),
                 ),
             },

@@ -13,7 +13,9 @@ from cem_cases.models.capture import (
     Touchpoint,
 )
 from cem_cases.models.cases import (
+    ASSIGN,
     VIEW_ALL,
+    WORK,
     Case,
     Contact,
     Tag,
@@ -27,17 +29,19 @@ from cem_cases.models.route import Absence, Membership, Rule, Team
 from cem_cases.models.sla import (
     BusinessCalendar,
     Clock,
+    ClockMetric,
     Escalation,
     EscalationStep,
-    Metric,
     Pause,
     SlaPolicy,
     Target,
 )
 
 __all__ = [
+    "ASSIGN",
     "SYSTEM",
     "VIEW_ALL",
+    "WORK",
     "Absence",
     "AuditDetail",
     "AuditEvent",
@@ -46,6 +50,7 @@ __all__ = [
     "Case",
     "ChannelIdentity",
     "Clock",
+    "ClockMetric",
     "Contact",
     "Customer",
     "Escalation",
@@ -54,7 +59,6 @@ __all__ = [
     "ImportReject",
     "Invitation",
     "Membership",
-    "Metric",
     "Organization",
     "Pause",
     "Question",

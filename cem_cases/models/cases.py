@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 VIEW_ALL = "cem_cases.view_all_cases"
+WORK = "cem_cases.work_case"
+ASSIGN = "cem_cases.assign_case"
 
 
 def sees_everything(user: AbstractBaseUser) -> bool:
@@ -226,7 +228,7 @@ class Case(models.Model):
         verbose_name_plural = _("cases")
         permissions = (
             ("view_all_cases", _("Can view the cases of all teams")),
-            ("work_case", _("Can claim, note, contact, resolve, reopen, close")),
+            ("work_case", _("Can work cases: claim to close, priority included")),
             ("assign_case", _("Can assign cases to others")),
         )
         constraints = (

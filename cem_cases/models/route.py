@@ -95,6 +95,15 @@ class Membership(models.Model):
 
 
 class AbsenceQuerySet(models.QuerySet["Absence"]):
+    def visible_to(self, user: AbstractBaseUser) -> Self:
+        """Absences of the members of this user's teams; all with the permission."""
+        from cem_cases.models.cases import sees_everything
+
+        if sees_everything(user):
+            return self
+        members = Membership.objects.filter(team__in=Team.objects.of(user))
+        return self.filter(user__in=members.values("user"))
+
     def at(self, now: datetime) -> Self:
         """Absences that cover this moment."""
         return self.filter(from_at__lte=now, until_at__gt=now)

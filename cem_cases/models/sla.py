@@ -102,7 +102,7 @@ class SlaPolicy(models.Model):
             raise ValidationError({"conditions": str(error)}) from None
 
 
-class Metric(models.TextChoices):
+class ClockMetric(models.TextChoices):
     """What a clock measures, from the opening of the case on."""
 
     FIRST_CONTACT = "first contact", _("first contact")
@@ -119,7 +119,7 @@ class Target(models.Model):
         db_index=False,  # cem_target_unique begins with it
         verbose_name=_("policy"),
     )
-    metric = models.CharField(_("metric"), max_length=13, choices=Metric)
+    metric = models.CharField(_("metric"), max_length=13, choices=ClockMetric)
     priority = models.PositiveSmallIntegerField(_("priority"), choices=Case.Priority)
     seconds = models.PositiveIntegerField(
         _("seconds"), help_text=_("Open time of the policy's calendar, in seconds.")
@@ -178,7 +178,7 @@ class Clock(models.Model):
         db_index=False,  # cem_clock_unique begins with it
         verbose_name=_("case"),
     )
-    metric = models.CharField(_("metric"), max_length=13, choices=Metric)
+    metric = models.CharField(_("metric"), max_length=13, choices=ClockMetric)
     cycle = models.PositiveSmallIntegerField(_("cycle"), default=1)
     policy = models.ForeignKey(
         SlaPolicy,
@@ -313,7 +313,7 @@ class EscalationStep(models.Model):
         db_index=False,  # cem_step_unique begins with it
         verbose_name=_("policy"),
     )
-    metric = models.CharField(_("metric"), max_length=13, choices=Metric)
+    metric = models.CharField(_("metric"), max_length=13, choices=ClockMetric)
     percent = models.PositiveSmallIntegerField(_("at % of the target"), default=100)
     action = models.CharField(_("action"), max_length=16, choices=Action)
 

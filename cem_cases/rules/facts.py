@@ -62,7 +62,7 @@ _FACTS = (
     Fact(
         "metric",
         Kind.CHOICE,
-        "Metric",
+        "ClockMetric",
         "What the survey measures.",
         "nps",
         ("nps", "csat", "ces"),

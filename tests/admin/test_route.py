@@ -1,9 +1,10 @@
 import json
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from cem_cases.loop import config
-from cem_cases.models import AuditEvent, Membership, Rule, Team
+from cem_cases.models import Absence, AuditEvent, Membership, Rule, Team
 from tests import make
 from tests.admin import at
 
@@ -148,3 +149,61 @@ def test_the_list_of_teams_counts_who_works_there(door, root):
     make.agent(north, is_active=False)
 
     assert "North north 1" in at.text(door(root).get(at.rows("team")))
+
+
+def test_the_page_of_a_team_costs_the_same_for_few_members_and_for_many(
+    door, root, django_assert_max_num_queries
+):
+    north, client = make.team("north"), door(root)
+    client.get(at.page(north))  # content types are looked up once
+    counts = []
+    for members in (2, 10):
+        for _ in range(members):
+            make.agent(north)
+        with django_assert_max_num_queries(15) as queries:
+            client.get(at.page(north))
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+def test_the_slug_of_a_team_stays_because_rules_name_it(door, root):
+    north = make.team("north")
+
+    page = door(root).get(at.page(north))
+
+    assert 'name="slug"' not in page.content.decode()
+
+
+def test_absences_are_those_of_ones_own_teams(door, north, ada):
+    for permission in ("view_absence", "change_absence"):
+        ada.user_permissions.add(Permission.objects.get(codename=permission))
+    stranger = make.agent(make.team("south"), "eve")
+    theirs, ours = (
+        Absence.objects.create(
+            user=user, from_at=make.MONDAY, until_at=make.MONDAY + make.DAY, reason=why
+        )
+        for user, why in ((stranger, "surgery"), (ada, "holiday"))
+    )
+
+    listed = at.text(door(ada).get(at.rows("absence")))
+
+    assert "holiday" in listed
+    assert "surgery" not in listed
+    assert door(ada).get(at.page(ours)).status_code == 200
+    assert door(ada).get(at.page(theirs)).status_code == 302
+
+
+def test_broken_json_is_told_by_line_and_column(door, root):
+    answered = door(root).post(
+        "/admin/cem_cases/rule/add/",
+        {
+            "name": "R",
+            "position": 1,
+            "trigger": "response received",
+            "conditions": "{\n}",
+        }
+        | {"actions": '[\n{"do": open}]'},
+    )
+
+    assert "This is no JSON: line 2, column 8" in at.text(answered)

@@ -1,4 +1,4 @@
-from cem_cases.models import AuditEvent, Clock, Metric, SlaPolicy
+from cem_cases.models import AuditEvent, Clock, ClockMetric, SlaPolicy
 from tests import make
 from tests.admin import at
 
@@ -9,7 +9,7 @@ def form(*seconds, **fields):
     data = {"name": "Standard", "position": 0, "conditions": "", "is_active": "on"}
     data |= {"targets-TOTAL_FORMS": 8, "targets-INITIAL_FORMS": 0}
     for n in range(8):
-        data[f"targets-{n}-metric"] = Metric.values[n // 4]
+        data[f"targets-{n}-metric"] = ClockMetric.values[n // 4]
         data[f"targets-{n}-priority"] = n % 4 + 1
         data[f"targets-{n}-warn_percent"] = 75
         data[f"targets-{n}-seconds"] = seconds[n] if n < len(seconds) else ""

@@ -80,7 +80,7 @@ def test_what_is_wrong_is_said_by_field_and_nothing_is_stored(sender, fingerprin
     assert answered["Content-Type"] == "application/problem+json"
     assert answered.json()["errors"] == {
         "colour": ["Is not a known field."],
-        "weight": ["Must be at least 0 and below 10^6."],
+        "weight": ["Must be at least 0 and below 10^5."],
     }
     assert fingerprint() == before
 

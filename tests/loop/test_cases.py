@@ -10,7 +10,7 @@ from cem_cases.exceptions import (
     StaleVersion,
 )
 from cem_cases.loop import audit, cases, drain
-from cem_cases.models import AuditEvent, Case, Contact, Membership, Metric
+from cem_cases.models import AuditEvent, Case, ClockMetric, Contact, Membership
 from cem_cases.rules import allowed
 from tests import make
 from tests.make import DAY, HOUR, MONDAY
@@ -181,11 +181,11 @@ class TestContact:
         contacted = self.contact(case, ada)
 
         assert contacted.first_contact_at == MONDAY + HOUR
-        clock = case.clocks.get(metric=Metric.FIRST_CONTACT)
+        clock = case.clocks.get(metric=ClockMetric.FIRST_CONTACT)
         assert clock.completed_at == MONDAY + HOUR
         assert (clock.business_elapsed, clock.calendar_elapsed) == (3600, 3600)
         assert clock.breached_at is None
-        resolution = case.clocks.get(metric=Metric.RESOLUTION)
+        resolution = case.clocks.get(metric=ClockMetric.RESOLUTION)
         assert contacted.due_at == resolution.due_at
 
     @pytest.mark.parametrize(
@@ -200,16 +200,16 @@ class TestContact:
         contacted = self.contact(case, ada, **fields)
 
         assert contacted.first_contact_at is None
-        assert case.clocks.get(metric=Metric.FIRST_CONTACT).is_running
+        assert case.clocks.get(metric=ClockMetric.FIRST_CONTACT).is_running
 
     def test_that_comes_late_marks_the_clock_as_breached(self, case, ada):
         self.contact(case, ada, now=MONDAY + 5 * HOUR)
 
-        clock = case.clocks.get(metric=Metric.FIRST_CONTACT)
+        clock = case.clocks.get(metric=ClockMetric.FIRST_CONTACT)
         assert clock.breached_at == clock.completed_at == MONDAY + 5 * HOUR
 
     def test_at_the_very_due_second_is_in_time(self, case, ada):
-        clock = case.clocks.get(metric=Metric.FIRST_CONTACT)
+        clock = case.clocks.get(metric=ClockMetric.FIRST_CONTACT)
         self.contact(case, ada, now=clock.due_at)
 
         clock.refresh_from_db()
@@ -307,7 +307,7 @@ class TestReopen:
         assert (again.status, again.owner, again.cycle) == ("open", ada, 2)
         assert (again.resolved_at, again.outcome) == (None, "")
         clock = case.clocks.running().get()
-        assert (clock.metric, clock.cycle) == (Metric.RESOLUTION, 2)
+        assert (clock.metric, clock.cycle) == (ClockMetric.RESOLUTION, 2)
         assert clock.started_at == MONDAY + DAY
         assert again.due_at == clock.due_at
         assert held(ada) == 1
@@ -347,11 +347,11 @@ def test_close_ends_a_resolved_case_for_good(case, ada):
 
 
 def test_a_new_priority_keeps_the_start_and_swaps_the_target(case, ada):
-    before = case.clocks.get(metric=Metric.FIRST_CONTACT)
+    before = case.clocks.get(metric=ClockMetric.FIRST_CONTACT)
 
     changed = cases.set_priority(case, by=ada, priority=1)
 
-    after = case.clocks.get(metric=Metric.FIRST_CONTACT)
+    after = case.clocks.get(metric=ClockMetric.FIRST_CONTACT)
     assert after.started_at == before.started_at
     assert after.target_seconds * 3 == before.target_seconds
     assert changed.due_at == after.due_at < before.due_at

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from cem_cases.loop import audit, cases, drain, sla
-from cem_cases.models import AuditEvent, AuditHead, Case, Clock, Metric
+from cem_cases.models import AuditEvent, AuditHead, Case, Clock, ClockMetric
 from tests import make
 from tests.make import HOUR, MONDAY
 from tests.threads import at_once
@@ -56,7 +56,7 @@ def test_a_completed_clock_is_left_alone():
 
     sla.sweep(now=MONDAY + 5 * HOUR)
 
-    assert case.clocks.get(metric=Metric.FIRST_CONTACT).breached_at is None
+    assert case.clocks.get(metric=ClockMetric.FIRST_CONTACT).breached_at is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -94,7 +94,7 @@ def test_a_policy_without_a_calendar_runs_round_the_clock():
     make.policy(hours=48, calendar=None)
     case = make.case()
 
-    clock = case.clocks.get(metric=Metric.FIRST_CONTACT)
+    clock = case.clocks.get(metric=ClockMetric.FIRST_CONTACT)
     assert clock.due_at == MONDAY + 48 * HOUR
 
 
