@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -139,6 +139,21 @@ def _empty_queue() -> None:
     from demo_project.celery import app
 
     app.control.purge()
+
+
+@pytest.fixture
+def fingerprint(db: None) -> "Callable[[], dict[str, list[Any]]]":
+    """`fingerprint()` is every row of ours; two equal ones: nothing was written."""
+    from django.apps import apps
+
+    def rows() -> dict[str, list[Any]]:
+        models = apps.get_app_config("cem_cases").get_models(include_auto_created=True)
+        return {
+            model._meta.label: list(model._default_manager.order_by("pk").values_list())
+            for model in models
+        }
+
+    return rows
 
 
 @pytest.fixture(scope="session")

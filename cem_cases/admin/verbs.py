@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cem_cases.admin.timeline import name_of
 from cem_cases.exceptions import CemCasesError, InvalidInput, StaleVersion
-from cem_cases.loop import cases
+from cem_cases.loop import cases, given
 from cem_cases.models import (
     ASSIGN,
     WORK,
@@ -71,7 +71,7 @@ class VerbForm(forms.Form):
 class NoteForm(VerbForm):
     text = forms.CharField(
         label=_("Note"),
-        max_length=cases.MAX_NOTE,
+        max_length=given.MAX_TEXT,
         widget=_text(),
         help_text=_("Internal: the customer never sees it."),
     )
@@ -107,7 +107,7 @@ class ContactForm(VerbForm):
     )
     body = forms.CharField(
         label=_("What was said"),
-        max_length=cases.MAX_NOTE,
+        max_length=given.MAX_TEXT,
         required=False,
         widget=_text(),
         help_text=_("Only noted here: nothing is sent."),
@@ -196,7 +196,7 @@ class ResolveForm(VerbForm):
         label=_("Outcome"), choices=[("", "—"), *Case.Outcome.choices]
     )
     note = forms.CharField(
-        label=_("What was done"), max_length=cases.MAX_NOTE, widget=_text()
+        label=_("What was done"), max_length=given.MAX_TEXT, widget=_text()
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -209,7 +209,7 @@ class ResolveForm(VerbForm):
 
 class ReopenForm(VerbForm):
     reason = forms.CharField(
-        label=_("Reason"), max_length=cases.MAX_NOTE, widget=_text(3)
+        label=_("Reason"), max_length=given.MAX_TEXT, widget=_text(3)
     )
 
 

@@ -22,6 +22,7 @@ STEPS = (
     "sla",
     "improve",
     "config",
+    "given",
     "audit",
     "bulk",
 )

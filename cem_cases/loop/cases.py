@@ -7,7 +7,6 @@ with StaleVersion. Verbs return the case, fresh from the lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -23,7 +22,7 @@ from cem_cases.exceptions import (
     NotAllowedNow,
     StaleVersion,
 )
-from cem_cases.loop import audit, owners, sla
+from cem_cases.loop import audit, given, owners, sla
 from cem_cases.models import (
     Case,
     ClockMetric,
@@ -33,8 +32,6 @@ from cem_cases.models import (
     Survey,
     Team,
 )
-
-MAX_NOTE = 10_000
 
 
 @transaction.atomic
@@ -107,7 +104,7 @@ def assign(
         "case.assigned" if to is not None else "case.unassigned",
         by,
         now,
-        text=_note(reason, "reason", required=False),
+        text=given.text(reason, "reason", required=False),
         to=None if to is None else str(to.pk),
         team=locked.team and locked.team.slug,
     )
@@ -159,7 +156,7 @@ def note(
     """Write an internal note; the customer never sees it."""
     locked = _lock(case, "note", version)
     _save(locked)
-    _record(locked, "case.noted", by, now, text=_note(text, "text"))
+    _record(locked, "case.noted", by, now, text=given.text(text, "text"))
     return locked
 
 
@@ -186,10 +183,10 @@ def contact(
     row = Contact(
         case=locked,
         direction=direction,
-        channel=_line(channel, "channel", 100, required=True),
+        channel=given.line(channel, "channel", 100, required=True),
         attempt=_attempt(direction, attempt),
-        subject=_line(subject, "subject", 200),
-        body=_note(body, "body", required=False),
+        subject=given.line(subject, "subject", 200),
+        body=given.text(body, "body", required=False),
         author_id=by.pk,
         at=now,
     )
@@ -229,8 +226,8 @@ def resolve(
     """
     now = now or timezone.now()
     locked = _lock(case, "resolve", version)
-    text = _note(note, "note")
-    locked.outcome = _one_of(Case.Outcome.values, outcome, "outcome")
+    text = given.text(note, "note")
+    locked.outcome = given.one_of(Case.Outcome.values, outcome, "outcome")
     if locked.outcome == Case.Outcome.NOT_REACHED:
         _check_attempts(locked)
     if not root_cause.is_active:
@@ -273,7 +270,7 @@ def reopen(
     now = now or timezone.now()
     _refuse_second(case)
     locked = _lock(case, "reopen", version)
-    text = _note(reason, "reason")
+    text = given.text(reason, "reason")
     locked.cycle += 1
     locked.resolved_at, locked.outcome = None, ""
     sla.restart(locked, at=now)
@@ -355,14 +352,14 @@ def _refuse_second(case: Case) -> None:
 
 def _attempt(direction: str, attempt: str) -> str:
     received = Contact.Attempt.RECEIVED
-    if _one_of(Contact.Direction.values, direction, "direction") == "in":
-        return _one_of([received], attempt or received, "attempt")
+    if given.one_of(Contact.Direction.values, direction, "direction") == "in":
+        return given.one_of([received], attempt or received, "attempt")
     outgoing = [value for value, _ in Contact.OUTGOING]
     if not attempt:
         raise InvalidInput(
             {"attempt": [f"Say what came of it: {', '.join(outgoing)}."]}
         )
-    return _one_of(outgoing, attempt, "attempt")
+    return given.one_of(outgoing, attempt, "attempt")
 
 
 def _check_attempts(case: Case) -> None:
@@ -386,28 +383,3 @@ def _check_attempts(case: Case) -> None:
             raise InvalidInput(
                 {"outcome": [f"Not reached needs {needed} {what}; there are {found}."]}
             )
-
-
-def _one_of(values: Sequence[str], value: str, field: str) -> str:
-    if value not in values:
-        raise InvalidInput({field: [f"Must be one of: {', '.join(values)}."]})
-    return value
-
-
-def _note(text: str, field: str, *, required: bool = True) -> str:
-    text = text.strip()
-    if required and not text:
-        raise InvalidInput({field: ["Is missing."]})
-    if len(text) > MAX_NOTE or "\x00" in text:
-        raise InvalidInput({field: [f"Must be at most {MAX_NOTE:,} characters."]})
-    return text
-
-
-def _line(text: str, field: str, limit: int, *, required: bool = False) -> str:
-    """Return one line of text: header injection ends here."""
-    text = " ".join(text.split())
-    if required and not text:
-        raise InvalidInput({field: ["Is missing."]})
-    if len(text) > limit or "\x00" in text:
-        raise InvalidInput({field: [f"Must be at most {limit} characters."]})
-    return text

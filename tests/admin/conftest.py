@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.test import Client
 
 from tests import make
@@ -39,17 +38,3 @@ def ada(north: Any) -> Any:
 def root(db: None) -> Any:
     """A superuser."""
     return make.user("root", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def fingerprint(db: None) -> Callable[[], dict[str, list[Any]]]:
-    """`fingerprint()` is every row of ours; two equal ones: nothing was written."""
-
-    def rows() -> dict[str, list[Any]]:
-        models = apps.get_app_config("cem_cases").get_models(include_auto_created=True)
-        return {
-            model._meta.label: list(model._default_manager.order_by("pk").values_list())
-            for model in models
-        }
-
-    return rows

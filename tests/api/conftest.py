@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.apps import apps
 from rest_framework.test import APIClient
 
 from tests import make
@@ -45,17 +44,3 @@ def sender(api: Client, db: None) -> Callable[..., Any]:
         )
 
     return send
-
-
-@pytest.fixture
-def fingerprint(db: None) -> Fingerprint:
-    """`fingerprint()` is every row of ours; two equal ones: nothing was written."""
-
-    def rows() -> dict[str, list[Any]]:
-        models = apps.get_app_config("cem_cases").get_models(include_auto_created=True)
-        return {
-            model._meta.label: list(model._default_manager.order_by("pk").values_list())
-            for model in models
-        }
-
-    return rows
