@@ -74,8 +74,9 @@ def test_the_demo_runs_the_loop_says_what_came_of_it_and_does_so_again(site):
 
 
 def test_a_demo_that_is_interrupted_takes_its_workers_along(site):
+    # of full size: a small one might be through before it is interrupted
     demo = subprocess.Popen(
-        command("demo", *SMALL),
+        command("demo"),
         env=site,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -93,9 +94,7 @@ def test_a_demo_that_is_interrupted_takes_its_workers_along(site):
 
 
 def test_a_demo_that_is_killed_takes_its_workers_along(site):
-    demo = subprocess.Popen(
-        command("demo", *SMALL), env=site, stdout=subprocess.DEVNULL
-    )
+    demo = subprocess.Popen(command("demo"), env=site, stdout=subprocess.DEVNULL)
     log = Path(site["DEMO_VAR"], "log", "worker2.log")
     waiting.until(lambda: log.exists() and " ready." in log.read_text(), within=60)
 
