@@ -102,6 +102,7 @@ def test_the_database_of_the_tests_is_one_that_keeps_the_promises():
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite")
+@pytest.mark.django_db
 def test_sqlite_must_begin_its_transactions_as_immediate(monkeypatch):
     options = {**connection.settings_dict["OPTIONS"], "transaction_mode": "DEFERRED"}
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
