@@ -8,6 +8,8 @@ from django.db import connection
 from cem_cases import checks
 from cem_cases.schedule import BEAT_SCHEDULE
 
+pytestmark = pytest.mark.django_db  # from Django 6.1 on every check may ask a database
+
 KEY = {"AUDIT_KEYS": {"2026": "x" * 40}}
 
 
@@ -95,14 +97,12 @@ def test_missing_beat_entries_are_named(settings):
     assert "cem_cases.seal" not in warning.msg
 
 
-@pytest.mark.django_db
 def test_the_database_of_the_tests_is_one_that_keeps_the_promises():
     # the throw-away server is told not to wait for the disk, which is worth a warning
     assert set(ids(databases=["default"])) <= {"cem_cases.W002"}
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite")
-@pytest.mark.django_db
 def test_sqlite_must_begin_its_transactions_as_immediate(monkeypatch):
     options = {**connection.settings_dict["OPTIONS"], "transaction_mode": "DEFERRED"}
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)

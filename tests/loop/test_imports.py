@@ -260,7 +260,7 @@ def test_a_file_without_rows_is_an_import_of_none():
         (rows(9), {"max_rows": 8}, "file", "more than 8 rows"),
         (rows(9), {"max_bytes": 9}, "file", "larger than 9 bytes"),
         ("id,score\n1,2\n", {}, "mapping", "no column 'comment'"),
-        (rows(1), {"encoding": "utf-16"}, "file", "does not start with BOM"),
+        (rows(1), {"encoding": "utf-16"}, "file", "utf-16"),
         (
             HEADER.encode() + "1,1,é\n".encode() * 9 + b"2,2,\xe9\n",  # C2
             {},
