@@ -44,6 +44,7 @@ class Agents:
         self._plans: list[tuple[datetime, int, int, str, User, Mapping[str, Any]]] = []
         self._order = count()
         self._seen = 0
+        self._cases: dict[int, Case] = {}
         self._causes = {cause.code: cause for cause in RootCause.objects.all()}
         self._calendars: dict[int, sla.Calendar | None] = {}
 
@@ -59,6 +60,7 @@ class Agents:
         for case in new:
             many += 1
             self._seen = case.pk
+            self._cases[case.pk] = Case(pk=case.pk, team_id=case.team_id)
             by = self._worker(case)
             for at, verb, fields in self._plan(case):
                 entry = (at, next(self._order), case.pk, verb, by, fields)
@@ -70,7 +72,7 @@ class Agents:
         with transaction.atomic():
             while self._plans and self._plans[0][0] < until:
                 at, _, pk, verb, by, fields = heapq.heappop(self._plans)
-                getattr(cases, verb)(Case(pk=pk), by=by, now=at, **fields)
+                getattr(cases, verb)(self._cases[pk], by=by, now=at, **fields)
                 self.did[verb] += 1
 
     def _worker(self, case: Case) -> User:

@@ -45,7 +45,8 @@ def claim(
     """Make `by` the owner of a case that has none.
 
     Of any number of simultaneous claims exactly one wins; the others raise
-    AlreadyClaimed, which names the winner. Raises NotAllowedNow for a case that is done.
+    AlreadyClaimed, which names the winner. Raises NotAllowedNow for a case that is done,
+    StaleVersion for one that is not in the team any more in which the caller saw it.
     """
     waiting = Case.objects.filter(
         pk=case.pk,
@@ -337,14 +338,13 @@ def _record(
 
 def _refuse_second(case: Case) -> None:
     """Lock the customer, and refuse a second active case where one is the rule."""
-    customer = Customer.objects.select_for_update(no_key=True).filter(
-        pk=case.customer_id
-    )
-    list(customer.values_list("pk"))
-    opened_by = case.opening_response
+    known = Case.objects.select_related("opening_response__survey").get(pk=case.pk)
+    customers = Customer.objects.select_for_update(no_key=True)
+    customers.only("pk").get(pk=known.customer_id)
+    opened_by = known.opening_response
     if opened_by and opened_by.survey.repeat == Survey.Repeat.ANOTHER:
         return
-    others = Case.objects.active().filter(customer=case.customer_id)
+    others = Case.objects.active().filter(customer=known.customer_id)
     other = others.exclude(pk=case.pk).first()
     if other is not None:
         raise NotAllowedNow(f"The customer has an active case already: {other}.")
