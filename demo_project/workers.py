@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -194,15 +195,30 @@ def _path(first: str) -> str:
     return os.pathsep.join(filter(None, [first, os.environ.get("PYTHONPATH", "")]))
 
 
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+_asked_to_stop = threading.Event()
+
+
 @contextlib.contextmanager
 def stopping_politely() -> Iterator[None]:
     """Take SIGTERM for Ctrl-C, so that what was started is stopped, too."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        _asked_to_stop.set()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = [signal.signal(number, interrupt) for number in STOPPING]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(STOPPING, before, strict=True):
+            signal.signal(number, handler)
+
+
+def stop_if_asked() -> None:
+    """Raise KeyboardInterrupt if it was raised where Python could not pass it on.
+
+    In a finalizer or a callback of C an exception is printed and forgotten.
+    """
+    if _asked_to_stop.is_set():
+        raise KeyboardInterrupt

@@ -21,7 +21,7 @@ from cem_cases.models import Response
 from demo_project import company, fresh, summary, timelapse
 from demo_project.agents import Agents
 from demo_project.story import Story, tell
-from demo_project.workers import Crew, Failed, stopping_politely
+from demo_project.workers import Crew, Failed, stop_if_asked, stopping_politely
 
 WORKERS = 2
 BAR = 30
@@ -118,6 +118,7 @@ class Command(BaseCommand):
         """Let the two years pass: deliveries, workers, agents, in turn."""
         progress = Progress(self.stdout, len(story.answers))
         for delivery in story.deliveries:
+            stop_if_asked()
             with self._step("agents"):
                 agents.work(until=delivery.at)
             timelapse.set_to(clock, delivery.at)
