@@ -43,9 +43,8 @@ class NewEvent:
     case: Case | None = None
     actor: AbstractBaseUser | None = None
     text: str = ""
-    """Private words: kept beside the event, erasable; the event commits to them."""
-    text_about: int | None = None
-    """The key of the customer whose erasure takes the words along."""
+    """Private words: kept beside the event, and erased with the case's customer; the
+    event commits to them."""
 
     @property
     def stream(self) -> str:
@@ -68,12 +67,7 @@ def append(
     if not events:
         return []
     streams = sorted({event.stream for event in events})
-    heads = {} if fresh else _lock(streams)
-    if not fresh and len(heads) < len(streams):
-        heads = _begin([stream for stream in streams if stream not in heads], streams)
-    is_new = {stream for stream in streams if stream not in heads}
-    for stream in is_new:
-        heads[stream] = AuditHead(stream=stream, sequence=0, hash=audit.GENESIS)
+    heads = {head.stream: head for head in (_begin if fresh else _lock)(streams)}
     key_id, secret = list(audit_keys().items())[-1]
     rows, details = [], []
     for event in events:
@@ -81,27 +75,31 @@ def append(
         rows.append(row)
         if detail:
             details.append(detail)
-    bulk.insert([heads[stream] for stream in streams if stream in is_new])
-    grown = [heads[stream] for stream in streams if stream not in is_new]
-    bulk.update(grown, ["sequence", "hash"])
+    if fresh:
+        bulk.insert(list(heads.values()))
+    else:
+        bulk.update(list(heads.values()), ["sequence", "hash"])
     bulk.insert(rows)
     bulk.insert(details)
     _tell(rows)
     return rows
 
 
-def _lock(streams: Sequence[str]) -> dict[str, AuditHead]:
+def _begin(streams: Iterable[str]) -> list[AuditHead]:
+    """Return the heads of streams without events, unsaved."""
+    return [AuditHead(stream=s, sequence=0, hash=audit.GENESIS) for s in streams]
+
+
+def _lock(streams: Sequence[str]) -> list[AuditHead]:
+    """Return the locked heads of these streams, begun where they are new."""
     heads = AuditHead.objects.select_for_update(no_key=True).order_by("stream")
-    return {head.stream: head for head in heads.filter(stream__in=streams)}
-
-
-def _begin(new: Sequence[str], streams: Sequence[str]) -> dict[str, AuditHead]:
-    """Begin these streams, unless somebody else does so now; lock all of them."""
-    AuditHead.objects.bulk_create(
-        [AuditHead(stream=stream, sequence=0, hash=audit.GENESIS) for stream in new],
-        ignore_conflicts=True,
-    )
-    return _lock(streams)
+    found = list(heads.filter(stream__in=streams))
+    if len(found) < len(streams):
+        new = set(streams) - {head.stream for head in found}
+        # somebody else may begin the same now: then theirs is the one to lock
+        AuditHead.objects.bulk_create(_begin(sorted(new)), ignore_conflicts=True)
+        found = list(heads.filter(stream__in=streams))
+    return found
 
 
 def _linked(
@@ -139,7 +137,7 @@ def _linked(
     head.sequence, head.hash = row.sequence, row.hash
     if not event.text:
         return row, None
-    about = event.case.customer_id if event.case is not None else event.text_about
+    about = None if event.case is None else event.case.customer_id
     return row, AuditDetail(event=row, customer_id=about, salt=salt, text=event.text)
 
 

@@ -69,7 +69,8 @@ def record(
     now = now or timezone.now()
     outcomes: list[Outcome | None] = [None] * len(given)
     valid: list[tuple[int, NewResponse]] = []
-    for n, checked in enumerate(_check(given, now)):
+    shelf = _Shelf()
+    for n, checked in enumerate(_check(given, shelf, now)):
         if isinstance(checked, NewResponse):
             valid.append((n, checked))
         else:
@@ -79,7 +80,7 @@ def record(
     with transaction.atomic():
         for start in range(0, len(valid), CHUNK):
             chunk = valid[start : start + CHUNK]
-            stored = _store([new for _, new in chunk], now)
+            stored = _store([new for _, new in chunk], shelf, now)
             for (n, _), outcome in zip(chunk, stored, strict=True):
                 outcomes[n] = outcome
         if any(outcome and outcome.status == "created" for outcome in outcomes):
@@ -98,10 +99,23 @@ def _refuse(outcomes: Sequence[Outcome | None]) -> None:
         raise InvalidInput(errors)
 
 
+class _Shelf:
+    """The surveys and touchpoints that a batch names, fetched once, by slug."""
+
+    surveys: Mapping[str, Survey]
+    touchpoints: Mapping[str, Touchpoint]
+
+    def fetch(self, values: Sequence[NewResponse]) -> None:
+        """Fetch what these name: two queries at most."""
+        self.surveys = _by_slug(Survey, {value.survey for value in values})
+        places = {value.touchpoint for value in values} - {""}
+        self.touchpoints = _by_slug(Touchpoint, places)
+
+
 def _check(
-    given: Sequence[Mapping[str, Any]], now: datetime
+    given: Sequence[Mapping[str, Any]], shelf: _Shelf, now: datetime
 ) -> list[NewResponse | FieldErrors]:
-    """Return for each either its value or its errors. Two queries at most."""
+    """Return for each either its value or its errors; fills the shelf."""
     parsed: list[NewResponse | FieldErrors] = []
     for raw in given:
         if not isinstance(raw, Mapping):
@@ -111,13 +125,9 @@ def _check(
             parsed.append(parse_response(raw, now=now))
         except InvalidResponse as error:
             parsed.append(error.errors)
-    values = [value for value in parsed if isinstance(value, NewResponse)]
-    surveys = _by_slug(Survey, {value.survey for value in values})
-    touchpoints = _by_slug(Touchpoint, {value.touchpoint for value in values} - {""})
+    shelf.fetch([value for value in parsed if isinstance(value, NewResponse)])
     return [
-        (_misfit(value, surveys, touchpoints) or value)
-        if isinstance(value, NewResponse)
-        else value
+        (_misfit(value, shelf) or value) if isinstance(value, NewResponse) else value
         for value in parsed
     ]
 
@@ -127,38 +137,38 @@ def _by_slug(model: Any, slugs: set[str]) -> dict[str, Any]:
     return {row.slug: row for row in rows}
 
 
-def _misfit(
-    value: NewResponse,
-    surveys: Mapping[str, Survey],
-    touchpoints: Mapping[str, Touchpoint],
-) -> dict[str, list[str]]:
+def _misfit(value: NewResponse, shelf: _Shelf) -> dict[str, list[str]]:
     """Return what does not fit the survey, by field."""
     errors: dict[str, list[str]] = {}
-    survey = surveys.get(value.survey)
+    survey = shelf.surveys.get(value.survey)
     if survey is None or not survey.is_active:
         errors["survey"] = ["Is not the slug of an active survey."]
     elif value.score is not None:
         low, high = survey.scale_min, survey.scale_max
         if not low <= value.score <= high:
             errors["score"] = [f"Must be from {low} to {high}."]
-    if value.touchpoint and value.touchpoint not in touchpoints:
+    if value.touchpoint and value.touchpoint not in shelf.touchpoints:
         errors["touchpoint"] = ["Is not the slug of a touchpoint."]
     return errors
 
 
-def _store(values: Sequence[NewResponse], now: datetime) -> list[Outcome]:
+def _store(
+    values: Sequence[NewResponse], shelf: _Shelf, now: datetime
+) -> list[Outcome]:
     """Store a chunk; begin again when another process was first with some of it."""
     for _ in range(TRIES):
         try:
             with transaction.atomic():
-                return _store_once(values, now)
+                return _store_once(values, shelf, now)
         except IntegrityError as error:
             refused = type(error)
     # without the database's own words: they quote the row
     raise refused("Others kept storing some of the same.") from None
 
 
-def _store_once(values: Sequence[NewResponse], now: datetime) -> list[Outcome]:
+def _store_once(
+    values: Sequence[NewResponse], shelf: _Shelf, now: datetime
+) -> list[Outcome]:
     keys = [(value.source_system, value.external_id or uuid4().hex) for value in values]
     known = _known_responses(keys)
     new: dict[tuple[str, str], NewResponse] = {}
@@ -166,10 +176,8 @@ def _store_once(values: Sequence[NewResponse], now: datetime) -> list[Outcome]:
         if key not in known and key not in new:
             new[key] = value
     customers = _match([value.customer for value in new.values()], now)
-    surveys = _by_slug(Survey, {value.survey for value in new.values()})
-    touchpoints = _by_slug(Touchpoint, {v.touchpoint for v in new.values()} - {""})
     rows = {
-        key: _row(key, value, customer, surveys, touchpoints, now)
+        key: _row(key, value, customer, shelf, now)
         for (key, value), customer in zip(new.items(), customers, strict=True)
     }
     bulk.insert(list(rows.values()), unique=["source_system", "external_id"])
@@ -200,12 +208,11 @@ def _row(
     key: tuple[str, str],
     value: NewResponse,
     customer: Customer,
-    surveys: Mapping[str, Survey],
-    touchpoints: Mapping[str, Touchpoint],
+    shelf: _Shelf,
     now: datetime,
 ) -> Response:
-    survey = surveys[value.survey]
-    touchpoint = touchpoints.get(value.touchpoint)
+    survey = shelf.surveys[value.survey]
+    touchpoint = shelf.touchpoints.get(value.touchpoint)
     return Response(
         survey=survey,
         customer=customer,

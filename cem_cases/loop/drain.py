@@ -160,7 +160,7 @@ def _describe(error: Exception) -> str:
     return f"{type(error).__name__} in {', from '.join(dict.fromkeys(places))}"[:200]
 
 
-def retry_failed(responses: Sequence[Response], *, now: datetime | None = None) -> int:
+def retry_failed(responses: Sequence[Response]) -> int:
     """Let parked responses wait again, from their first attempt; return how many."""
     with transaction.atomic():
         count = (
