@@ -3,6 +3,7 @@
 Openings are wall time of one zone. They become UTC intervals a stretch of 366 days at a
 time, each with the open seconds before it; both directions are then one bisection. A
 stretch is laid out once per calendar, so keep calendars: the second question is cheap.
+Stretches are joined as far as targets reach, so a far target costs what a near one does.
 """
 
 from __future__ import annotations
@@ -46,16 +47,30 @@ class Opening:
         return "{:02}:{:02}-{:02}:{:02}".format(*opens, *closes)
 
 
+class Span(NamedTuple):
+    """From `start` to `end`, in UTC, in which a calendar is open or is not."""
+
+    start: datetime
+    end: datetime
+    is_open: bool
+
+
 class _Stretch(NamedTuple):
     """The openings of 366 days: UTC seconds since 1970, disjoint and in order.
 
     `before[i]` is how many open seconds of this stretch precede opening `i`; its last
-    entry is their total.
+    entry is their total. `days` are the ordinals of its local dates on which an opening
+    begins.
     """
 
     opens: list[int]
     closes: list[int]
     before: list[int]
+    days: list[int]
+
+
+# Stretches joined to one: opens, closes and before.
+_Run = tuple[list[int], list[int], list[int]]
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,9 @@ class Calendar:
     _stretches: dict[int, _Stretch] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _runs: dict[int, _Run] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if not set(self.hours) <= set(range(7)):
@@ -101,21 +119,19 @@ class Calendar:
         object.__setattr__(self, "hours", dict(self.hours))
         object.__setattr__(self, "special", dict(self.special))
 
-    def add(self, start: datetime, seconds: int) -> datetime:
+    def add(self, start: datetime, seconds: int, microseconds: int = 0) -> datetime:
         """Return the first instant, in UTC, at which the calendar has been open for
-        `seconds` (business seconds) since `start`.
+        `seconds` (business seconds, and microseconds) since `start`.
 
         With 0 seconds that is `start` itself, open or not; ask `next_open` for the next
         opening. Raises ValueError for a naive start or negative seconds, NeverOpen when
         five years pass without an opening or a hundred do not suffice.
         """
         day, second, micro = _moment(start)
-        if seconds <= 0:
-            if seconds < 0:
-                raise ValueError("Business time is added forwards only.")
+        if (seconds <= 0 or microseconds < 0) and not _is_some(seconds, microseconds):
             return start.astimezone(UTC)
         index = day // _DAYS
-        opens, closes, before = self._stretches.get(index) or self._lay_out(index)
+        opens, closes, before = self._runs.get(index) or self._run(index)
         # All is counted from the beginning of the stretch to the due instant.
         i = bisect_right(closes, second)
         wanted = before[i] + seconds
@@ -123,12 +139,37 @@ class Calendar:
             wanted += second - opens[i]
         else:
             micro = 0
+        if microseconds:
+            carried, micro = divmod(micro + microseconds, 1_000_000)
+            wanted += carried
         # A fraction of a second needs an opening that reaches beyond the whole one.
-        if wanted + (micro > 0) > before[-1]:
-            wanted, (opens, closes, before) = self._walk(index, wanted, micro)
-        i = bisect_left(before, wanted + (micro > 0)) - 1
+        needed = wanted + (micro > 0)
+        if needed > before[-1]:
+            opens, closes, before = self._run(index, needed)
+        i = bisect_left(before, needed) - 1
         due = datetime.fromtimestamp(opens[i] + wanted - before[i], UTC)
-        return due.replace(microsecond=micro) if micro else due
+        return due + timedelta(0, 0, micro) if micro else due
+
+    def subtract(self, end: datetime, seconds: int, microseconds: int = 0) -> datetime:
+        """Return the last instant, in UTC, from which the calendar is open for `seconds`
+        (business seconds, and microseconds) until `end`: the mirror image of `add`.
+
+        Exactly at an opening stays on that day; with 0 seconds that is `end` itself.
+        `between(subtract(end, n), end) == n`. Raises as `add` does.
+        """
+        index, at, micro = self._position(end)
+        if not _is_some(seconds, microseconds):
+            return end.astimezone(UTC)
+        carried, micro = divmod(micro - microseconds, 1_000_000)
+        wanted = at - seconds + carried
+        walk = self._walk(index, -1)
+        stretch = next(walk)
+        while wanted < 0:
+            stretch = next(walk)
+            wanted += stretch.before[-1]
+        i = bisect_right(stretch.before, wanted) - 1
+        at = stretch.opens[i] + wanted - stretch.before[i]
+        return datetime.fromtimestamp(at, UTC) + timedelta(0, 0, micro)
 
     def between(self, start: datetime, end: datetime) -> int:
         """Return for how many whole seconds the calendar is open from `start` to `end`.
@@ -136,18 +177,73 @@ class Calendar:
         0 when `end` is not after `start`. Undoes `add`: for any start,
         `between(start, add(start, n)) == n`. Raises ValueError for naive datetimes.
         """
+        return self.open_time(start, end) // timedelta(seconds=1)
+
+    def open_time(self, start: datetime, end: datetime) -> timedelta:
+        """Return for how long the calendar is open from `start` to `end`, exactly.
+
+        Nothing when `end` is not after `start`. Raises ValueError for naive datetimes.
+        """
         first, start_at, start_micro = self._position(start)
         last, end_at, end_micro = self._position(end)
         if (last, end_at, end_micro) <= (first, start_at, start_micro):
-            return 0
+            return timedelta(0)
         for index in range(first, last):
             end_at += self._stretch(index).before[-1]
-        return end_at - start_at - (end_micro < start_micro)
+        return timedelta(0, end_at - start_at, end_micro - start_micro)
+
+    def add_business_days(self, start: datetime, days: int) -> datetime:
+        """Return the instant, in UTC, that many business days after `start` at which the
+        zone's clocks show the same time, open then or not.
+
+        A business day is a local date on which an opening begins. A start outside the
+        openings counts from the next one; with negative days, from the closing before.
+        With 0 days that is `start` itself. A wall time that the clocks skip moves forward
+        by the gap, one that happens twice is the first. Raises as `add` does, but takes
+        negative days.
+
+        >>> shop = Calendar(ZoneInfo("Europe/Berlin"), {5: (Opening(9 * 60, 17 * 60),)})
+        >>> saturday = datetime(2025, 3, 29, 16, tzinfo=shop.zone)
+        >>> f"{shop.add_business_days(saturday, 1).astimezone(shop.zone):%a %d %H:%M}"
+        'Sat 05 16:00'
+        """
+        if not days:
+            return _utc(start)
+        tick = timedelta(0)
+        if days > 0 or self.is_open(start):
+            wall = self._wall(self.next_open(start))
+        else:
+            tick = timedelta(microseconds=1)  # closing at 24:00 is still that day
+            wall = self._wall(self._last_close(start) - tick)
+        day = wall.toordinal()
+        since_midnight = wall - datetime.fromordinal(day) + tick
+        then = datetime.fromordinal(self._business_day(day, days)) + since_midnight
+        return then.replace(tzinfo=self.zone).astimezone(UTC)
+
+    def spans(self, start: datetime, end: datetime) -> Iterator[Span]:
+        """Yield what is open and what is closed from `start` to `end`, by turns.
+
+        Each begins where the last ended; none when `end` is not after `start`. Raises
+        ValueError for naive datetimes.
+        """
+        opened = closed = _utc(start)
+        end = _utc(end)
+        for opens, closes in self._clipped(opened, end):
+            if closed < opens:
+                if opened < closed:
+                    yield Span(opened, closed, is_open=True)
+                yield Span(closed, opens, is_open=False)
+                opened = opens
+            closed = closes
+        if opened < closed:
+            yield Span(opened, closed, is_open=True)
+        if closed < end:
+            yield Span(closed, end, is_open=False)
 
     def is_open(self, at: datetime) -> bool:
         """Return whether `at` lies in an opening; its closing instant does not."""
         day, second, _ = _moment(at)
-        opens, closes, _before = self._stretch(day // _DAYS)
+        opens, closes, *_rest = self._stretch(day // _DAYS)
         i = bisect_right(closes, second)
         return i < len(opens) and opens[i] <= second
 
@@ -158,23 +254,57 @@ class Calendar:
         five years.
         """
         day, second, _ = _moment(at)
-        stretch = self._stretch(day // _DAYS)
-        i = bisect_right(stretch.closes, second)
-        if i == len(stretch.opens):
-            _, stretch = self._walk(day // _DAYS, 1, 0, passed=True)
-            i = 0
-        opens = stretch.opens[i]
+        walk = self._walk(day // _DAYS, 1)
+        opens, closes, *_rest = next(walk)
+        while (i := bisect_right(closes, second)) == len(opens):
+            opens, closes, *_rest = next(walk)
         return (
             at.astimezone(UTC)
-            if opens <= second
-            else datetime.fromtimestamp(opens, UTC)
+            if opens[i] <= second
+            else datetime.fromtimestamp(opens[i], UTC)
         )
+
+    def _last_close(self, at: datetime) -> datetime:
+        """Return the last closing that is not after `at`, in UTC."""
+        day, second, _ = _moment(at)
+        walk = self._walk(day // _DAYS, -1)
+        closes = next(walk).closes
+        while not (i := bisect_right(closes, second)):
+            closes = next(walk).closes
+        return datetime.fromtimestamp(closes[i - 1], UTC)
+
+    def _business_day(self, day: int, number: int) -> int:
+        """Return the business day that many after a date, or before it when negative."""
+        walk = self._walk((day - _EPOCH_DAY) // _DAYS, 1 if number > 0 else -1)
+        while True:
+            days = next(walk).days
+            if number > 0:
+                i = bisect_right(days, day) + number - 1
+            else:
+                i = bisect_left(days, day) + number
+            if 0 <= i < len(days):
+                return days[i]
+            number = i - len(days) + 1 if number > 0 else i
+
+    def _clipped(
+        self, start: datetime, end: datetime
+    ) -> Iterator[tuple[datetime, datetime]]:
+        """Yield the openings from `start` to `end`, cut off at these; all in UTC."""
+        (first, after, _), (last, until, _) = _moment(start), _moment(end)
+        for index in range(first // _DAYS, last // _DAYS + 1):
+            opens, closes, *_rest = self._stretch(index)
+            these = slice(bisect_right(closes, after), bisect_right(opens, until))
+            for pair in zip(opens[these], closes[these], strict=True):
+                opened, closed = (datetime.fromtimestamp(at, UTC) for at in pair)
+                opened, closed = max(opened, start), min(closed, end)
+                if opened < closed:
+                    yield opened, closed
 
     def _position(self, at: datetime) -> tuple[int, int, int]:
         """Return the stretch of `at`, and the open time in it until then: s and µs."""
         day, second, micro = _moment(at)
         index = day // _DAYS
-        opens, closes, before = self._stretch(index)
+        opens, closes, before, _days = self._stretch(index)
         i = bisect_right(closes, second)
         if i < len(opens) and opens[i] <= second:
             return index, before[i] + second - opens[i], micro
@@ -183,24 +313,29 @@ class Calendar:
     def _stretch(self, index: int) -> _Stretch:
         return self._stretches.get(index) or self._lay_out(index)
 
-    def _walk(
-        self, index: int, wanted: int, micro: int, *, passed: bool = False
-    ) -> tuple[int, _Stretch]:
-        """Return the later stretch in which `wanted` is reached, and what is left of it.
+    def _run(self, index: int, wanted: int = 0) -> _Run:
+        """Join stretches from `index` on until they are open for `wanted` seconds."""
+        walk = self._walk(index, 1)
+        opens, closes, before = map(list, next(walk)[:3])
+        while before[-1] < wanted:
+            later, total = next(walk), before[-1]
+            opens += later.opens
+            closes += later.closes
+            before += [total + seconds for seconds in later.before[1:]]
+        self._runs[index] = opens, closes, before
+        return opens, closes, before
 
-        With `passed`, nothing of the first stretch counts.
+    def _walk(self, index: int, step: int) -> Iterator[_Stretch]:
+        """Yield this stretch, then one after the other, forwards or backwards.
+
+        Raises NeverOpen when too many in a row have no opening, and after a hundred.
         """
-        if not passed:
-            wanted -= self._stretch(index).before[-1]
         without = 0
-        for later in range(index + 1, index + 1 + _REACH):
-            stretch = self._stretch(later)
-            total = stretch.before[-1]
-            if wanted + (micro > 0) <= total:
-                return wanted, stretch
-            wanted -= total
-            without = 0 if total else without + 1
-            if without == _PATIENCE:
+        for number in range(_REACH + 1):
+            stretch = self._stretch(index + step * number)
+            yield stretch
+            without = 0 if stretch.opens else without + 1
+            if without > _PATIENCE:
                 break
         raise NeverOpen(
             "This calendar is not open for long enough to reach the target."
@@ -212,8 +347,11 @@ class Calendar:
         Two threads may both do it; they come to the same.
         """
         begins, ends = index * _DAYS * 86_400, (index + 1) * _DAYS * 86_400
-        stretch = _Stretch([], [], [0])
+        stretch = _Stretch([], [], [0], [])
+        days = set()
         for opens, closes in sorted(self._intervals(index)):
+            if opens < closes:
+                days.add(datetime.fromtimestamp(opens, self.zone).toordinal())
             # Where the clocks skip, an opening can reach into the one after it.
             opens, closes = max(opens, begins), min(closes, ends)
             if stretch.closes:
@@ -223,6 +361,8 @@ class Calendar:
             stretch.before.append(stretch.before[-1] + closes - opens)
             stretch.opens.append(opens)
             stretch.closes.append(closes)
+        first = _EPOCH_DAY + index * _DAYS
+        stretch.days.extend(sorted(days.intersection(range(first, first + _DAYS))))
         self._stretches[index] = stretch
         return stretch
 
@@ -233,7 +373,7 @@ class Calendar:
         # The ends of the calendar, where a day has no neighbour, are out of reach.
         for ordinal in range(max(first, 2), min(last, date.max.toordinal())):
             day = date.fromordinal(ordinal)
-            midnight = datetime(day.year, day.month, day.day)
+            midnight = datetime.fromordinal(ordinal)
             for opening in self._openings(day):
                 yield (
                     self._instant(midnight, opening.opens),
@@ -245,6 +385,9 @@ class Calendar:
             return self.special[day]
         return () if day in self.closed else self.hours.get(day.weekday(), ())
 
+    def _wall(self, at: datetime) -> datetime:
+        return at.astimezone(self.zone).replace(tzinfo=None)
+
     def _instant(self, midnight: datetime, minutes: int) -> int:
         """Return the UTC second at which the zone's clocks show this wall time."""
         wall = midnight + timedelta(minutes=minutes)
@@ -255,7 +398,7 @@ class Calendar:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
 _DAYS = 366  # About a year; any fixed number of days gives the same answers.
-_PATIENCE = 5  # Stretches in a row without an opening, before giving up.
+_PATIENCE = 5  # Stretches in a row that may be without an opening, before giving up.
 _REACH = 100  # Stretches that one target may span.
 # Days around a stretch whose openings can fall into it: zones are up to 15 hours from
 # UTC, and have skipped up to a whole day.
@@ -269,3 +412,15 @@ def _moment(at: datetime) -> tuple[int, int, int]:
     except TypeError:
         raise ValueError(f"{at!r} is not an aware datetime.") from None
     return since.days, since.days * 86_400 + since.seconds, since.microseconds
+
+
+def _is_some(seconds: int, microseconds: int) -> bool:
+    """Return whether there is time to count; raise ValueError when it is negative."""
+    if seconds < 0 or microseconds < 0:
+        raise ValueError("Business time is not negative.")
+    return bool(seconds or microseconds)
+
+
+def _utc(at: datetime) -> datetime:
+    _moment(at)
+    return at.astimezone(UTC)

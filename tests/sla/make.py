@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from cem_cases.sla import Calendar, Opening
+from cem_cases.sla import Calendar, Opening, Pause, Target, Unit
 
 
 def opening(text):
@@ -33,6 +33,23 @@ def calendar(hours="09:00-17:00", days=range(5), zone="Europe/Berlin", **dates):
 
 
 ALWAYS = calendar("00:00-24:00", range(7))
+
+
+def business_hours(hours):
+    return Target(round(hours * 3600), Unit.BUSINESS_SECONDS)
+
+
+def calendar_hours(hours):
+    return Target(round(hours * 3600), Unit.CALENDAR_SECONDS)
+
+
+def business_days(days):
+    return Target(days, Unit.BUSINESS_DAYS)
+
+
+def pause(start, end, label=""):
+    """From one wall time in Berlin to another."""
+    return Pause(at(start), at(end), label)
 
 
 def at(text, zone="Europe/Berlin", fold=0):

@@ -92,6 +92,52 @@ def test_open_seconds_between(office, start, end, hours):
 
 
 @pytest.mark.parametrize(
+    ("office", "end", "hours", "since"),
+    [
+        (OFFICE, "2025-03-03 17:00", 1, "2025-03-03 16:00"),  # within a day
+        (OFFICE, "2025-03-10 10:00", 2, "2025-03-07 16:00"),  # over the weekend
+        (OFFICE, "2025-03-10 10:00", 1, "2025-03-10 09:00"),  # at an opening: that day
+        (OFFICE, "2025-03-10 09:00", 1, "2025-03-07 16:00"),  # nothing was open yet
+        (OFFICE, "2025-03-09 12:00", 8, "2025-03-07 09:00"),  # from a Sunday
+        (OFFICE, "2025-03-07 17:00", 400, "2024-12-30 09:00"),  # ten weeks
+        (LUNCH, "2025-03-03 14:00", 1, "2025-03-03 13:00"),  # when lunch ends
+        (SHOP, "2025-12-25 10:00", 4, "2025-12-24 09:00"),  # the short day
+        (ALWAYS, "2025-03-31 12:00", 48, "2025-03-29 11:00"),  # the clocks show 49
+    ],
+)
+def test_the_last_instant_from_which_it_is_open_for_so_long(office, end, hours, since):
+    found = office.subtract(at(end), hours * HOUR)
+
+    assert found == at(since)
+    assert found.tzinfo is UTC
+    assert office.between(found, at(end)) == hours * HOUR
+
+
+def test_an_instant_long_before_can_be_years_away():
+    rare = calendar(
+        days=(), special={"2025-03-03": "09:00-10:00", "2028-01-03": "09:00-10:00"}
+    )
+
+    assert rare.subtract(at("2028-01-03 09:30"), HOUR) == at("2025-03-03 09:30")
+
+
+def test_microseconds_are_counted_both_ways():
+    start = at("2025-03-07 16:59:59.25")
+
+    assert OFFICE.add(start, 0, 750_000) == at("2025-03-07 17:00")
+    assert OFFICE.add(start, 0, 750_001) == at("2025-03-10 09:00:00.000001")
+    assert OFFICE.add(start, 1, 999_999) == at("2025-03-10 09:00:01.249999")
+    end = at("2025-03-10 09:00:00.25")
+    assert OFFICE.subtract(end, 0, 250_000) == at("2025-03-10 09:00")
+    assert OFFICE.subtract(end, 0, 250_001) == at("2025-03-07 16:59:59.999999")
+    assert OFFICE.subtract(end, 1, 999_999) == at("2025-03-07 16:59:58.250001")
+    assert OFFICE.open_time(start, end) == timedelta(seconds=1)
+    assert OFFICE.open_time(start, end - timedelta(microseconds=1)) == timedelta(
+        microseconds=999_999
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "is_open", "next_open"),
     [
         ("2025-03-03 08:59:59.999999", False, "2025-03-03 09:00"),  # just before
@@ -141,6 +187,14 @@ def test_parts_of_a_second_are_kept_while_open_and_dropped_while_closed():
         lambda naive: OFFICE.add(naive, 0),
         lambda naive: OFFICE.between(naive, at("2025-03-03")),
         lambda naive: OFFICE.between(at("2025-03-03"), naive),
+        lambda naive: OFFICE.subtract(naive, 1),
+        lambda naive: OFFICE.subtract(naive, 0),
+        lambda naive: OFFICE.open_time(naive, at("2025-03-03")),
+        lambda naive: OFFICE.add_business_days(naive, 1),
+        lambda naive: OFFICE.add_business_days(naive, 0),
+        lambda naive: OFFICE.add_business_days(naive, -1),
+        lambda naive: list(OFFICE.spans(naive, at("2025-03-03"))),
+        lambda naive: list(OFFICE.spans(at("2025-03-03"), naive)),
         lambda naive: OFFICE.is_open(naive),
         lambda naive: OFFICE.next_open(naive),
     ],
@@ -150,9 +204,12 @@ def test_a_naive_datetime_is_refused(ask):
         ask(datetime(2025, 3, 3))
 
 
-def test_time_is_not_added_backwards():
-    with pytest.raises(ValueError, match="forwards"):
-        OFFICE.add(at("2025-03-03"), -1)
+@pytest.mark.parametrize("amount", [(-1,), (-1, 999_999), (5, -1)])
+def test_time_is_not_negative(amount):
+    with pytest.raises(ValueError, match="not negative"):
+        OFFICE.add(at("2025-03-03"), *amount)
+    with pytest.raises(ValueError, match="not negative"):
+        OFFICE.subtract(at("2025-03-03"), *amount)
 
 
 @pytest.mark.parametrize(
@@ -173,12 +230,113 @@ def test_a_target_out_of_reach_is_refused_rather_than_searched_for_ever(
         office.add(at("2025-03-03 10:00"), seconds)
 
 
+@pytest.mark.parametrize(
+    ("office", "seconds"),
+    [
+        (calendar(days=()), 1),  # never
+        (calendar(days=(), special={"2025-03-04": "09:00-10:00"}), 1),  # not yet
+        (calendar(days=(), special={"2010-01-04": "09:00-10:00"}), 1),  # too long ago
+        (OFFICE, 10**10),  # more than a hundred years of work
+    ],
+)
+def test_nor_does_the_search_for_an_instant_before_go_on_for_ever(office, seconds):
+    with pytest.raises(NeverOpen, match="not open for long enough"):
+        office.subtract(at("2025-03-03 10:00"), seconds)
+
+
 def test_a_calendar_that_never_opens_has_no_next_opening():
     never = calendar(days=())
 
     assert never.between(utc("2025-01-01"), utc("2026-01-01")) == 0
     with pytest.raises(NeverOpen):
         never.next_open(utc("2025-01-01"))
+
+
+@pytest.mark.parametrize(
+    ("office", "start", "days", "then"),
+    [
+        (OFFICE, "2025-03-03 10:00", 1, "2025-03-04 10:00"),  # Monday to Tuesday
+        (OFFICE, "2025-03-07 10:00", 1, "2025-03-10 10:00"),  # over the weekend
+        (OFFICE, "2025-03-03 10:00:00.5", 5, "2025-03-10 10:00:00.5"),  # a week
+        (OFFICE, "2025-03-03 07:00", 1, "2025-03-04 09:00"),  # from the opening on
+        (OFFICE, "2025-03-03 20:00", 1, "2025-03-05 09:00"),  # from Tuesday on
+        (OFFICE, "2025-03-07 17:00", 1, "2025-03-11 09:00"),  # closed from 17:00 on
+        (OFFICE, "2025-03-08 12:00", 1, "2025-03-11 09:00"),  # a Saturday, from Monday
+        (OFFICE, "2025-03-08 12:00", 0, "2025-03-08 12:00"),  # none: the start itself
+        (LUNCH, "2025-03-03 12:30", 1, "2025-03-04 13:00"),  # from the end of lunch on
+        (SHOP, "2025-04-17 10:00", 1, "2025-04-22 10:00"),  # over Easter
+        (SHOP, "2025-12-23 16:00", 1, "2025-12-24 16:00"),  # closed by then: the same
+        (SHOP, "2025-04-25 16:00", 1, "2025-04-26 16:00"),  # the open Saturday counts
+        (SHOP, "2025-12-30 10:00", 1, "2026-01-01 10:00"),  # special without openings
+        # Backwards: a start outside the openings counts from the closing before.
+        (OFFICE, "2025-03-04 10:00", -1, "2025-03-03 10:00"),
+        (OFFICE, "2025-03-10 10:00", -1, "2025-03-07 10:00"),
+        (OFFICE, "2025-03-10 09:00", -1, "2025-03-07 09:00"),  # an opening is inside
+        (OFFICE, "2025-03-10 17:00", -1, "2025-03-07 17:00"),  # a closing is the last
+        (OFFICE, "2025-03-08 12:00", -1, "2025-03-06 17:00"),  # from Friday's
+        (OFFICE, "2025-03-10 07:00", -5, "2025-02-28 17:00"),
+        (calendar("00:00-24:00"), "2025-03-08 12:00", -1, "2025-03-07 00:00"),
+        (calendar("00:00-24:00"), "2025-03-10 00:00", -1, "2025-03-07 00:00"),
+        # Thursday at noon, from Wednesday at 24:00 to Monday at 24:00.
+        (calendar("00:00-24:00", (0, 2)), "2025-03-06 12:00", -1, "2025-03-04 00:00"),
+        # Far away.
+        (ALWAYS, "2025-03-03 10:00", 9_000, "2049-10-23 10:00"),
+        (ALWAYS, "2025-03-03 10:00", -9_000, "2000-07-12 10:00"),
+        (OFFICE, "2025-03-03 10:00", 2_500, "2034-10-02 10:00"),
+        (OFFICE, "2025-03-03 10:00", -2_500, "2015-08-03 10:00"),
+    ],
+)
+def test_business_days_later_at_the_same_time(office, start, days, then):
+    found = office.add_business_days(at(start), days)
+
+    assert found == at(then)
+    assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize("days", [1, -1, 10**6])
+def test_business_days_out_of_reach_are_refused(days):
+    rare = calendar(days=(), special={"2025-03-03": "09:00-17:00"})
+
+    with pytest.raises(NeverOpen):
+        rare.add_business_days(at("2025-03-03 10:00"), days)
+
+
+def test_a_calendar_that_never_opens_has_no_business_days():
+    never = calendar(days=())
+
+    for days in (1, -1):
+        with pytest.raises(NeverOpen):
+            never.add_business_days(utc("2025-01-01"), days)
+
+
+@pytest.mark.parametrize(
+    ("office", "start", "end", "spans"),
+    [
+        (
+            LUNCH,
+            "2025-03-03 08:00",
+            "2025-03-03 20:00",
+            "closed 09:00 open 12:00 closed 13:00 open 17:00 closed 20:00",
+        ),
+        (LUNCH, "2025-03-03 10:00", "2025-03-03 11:00", "open 11:00"),
+        (LUNCH, "2025-03-03 12:10", "2025-03-03 12:20", "closed 12:20"),
+        (LUNCH, "2025-03-03 09:00", "2025-03-03 12:00", "open 12:00"),  # sharp
+        (OFFICE, "2025-03-07 16:00", "2025-03-10 09:00", "open 17:00 closed 09:00"),
+        (ALWAYS, "2025-03-03 12:00", "2027-03-10 09:00", "open 09:00"),  # one of years
+        (calendar(days=()), "2025-03-03 12:00", "2027-03-10 09:00", "closed 09:00"),
+        (LUNCH, "2025-03-03 10:00", "2025-03-03 10:00", ""),  # no time
+        (LUNCH, "2025-03-04 10:00", "2025-03-03 10:00", ""),  # backwards
+    ],
+)
+def test_what_is_open_and_what_is_closed_by_turns(office, start, end, spans):
+    found = list(office.spans(at(start), at(end)))
+
+    words = [
+        f"{'open' if span.is_open else 'closed'} {span.end.astimezone(office.zone):%H:%M}"
+        for span in found
+    ]
+    assert " ".join(words) == spans
+    assert all(span.start.tzinfo is span.end.tzinfo is UTC for span in found)
 
 
 @pytest.mark.parametrize(

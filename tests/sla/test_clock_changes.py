@@ -118,3 +118,47 @@ def test_a_day_that_a_zone_skips_lends_its_openings_to_the_next():
     assert samoa.add(at("2011-12-29 16:00", "Pacific/Apia"), 2 * HOUR) == at(
         "2011-12-31 10:00", "Pacific/Apia"
     )
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "then"),
+    [
+        ("2025-03-29 02:30", 1, "2025-03-30 03:30"),  # skipped: forward by the gap
+        ("2025-03-28 02:30", 3, "2025-03-31 02:30"),  # and not for ever
+        ("2025-10-25 02:30", 1, "2025-10-26 02:30"),  # twice: the first
+        ("2025-10-27 02:30", -1, "2025-10-26 02:30"),
+        ("2025-03-29 12:00", 1, "2025-03-30 12:00"),  # 23 hours
+    ],
+)
+def test_business_days_keep_the_wall_time(start, days, then):
+    found = ALWAYS.add_business_days(at(start), days)
+
+    assert found == at(then).astimezone(UTC)
+
+
+def test_the_second_of_a_doubled_hour_is_the_same_time_on_other_days():
+    second = at("2025-10-26 02:30", fold=1)
+
+    assert ALWAYS.add_business_days(second, 1) == at("2025-10-27 02:30")
+
+
+def test_a_day_whose_only_opening_is_skipped_is_no_business_day():
+    nights = calendar("02:00-03:00", EVERY_DAY)
+
+    # Nothing is open on Sunday, 30 March 2025.
+    found = nights.add_business_days(at("2025-03-29 02:30"), 1)
+
+    assert found == at("2025-03-31 02:30")
+
+
+def test_a_day_that_a_zone_skips_is_no_business_day():
+    samoa = calendar("09:00-17:00", EVERY_DAY, "Pacific/Apia")
+    thursday = at("2011-12-29 16:00", "Pacific/Apia")
+
+    assert [samoa.add_business_days(thursday, days) for days in (1, 2)] == [
+        at("2011-12-31 16:00", "Pacific/Apia"),
+        at("2012-01-01 16:00", "Pacific/Apia"),
+    ]
+    assert (
+        samoa.add_business_days(at("2011-12-31 16:00", "Pacific/Apia"), -1) == thursday
+    )
