@@ -3,13 +3,23 @@
 from cem_cases.rules.actions import (
     Action,
     Assign,
+    MarkComplaint,
     OpenCase,
     Priority,
     SetPriority,
     SetTeam,
     Strategy,
 )
-from cem_cases.rules.conditions import AllOf, AnyOf, Condition, Node, Not, conditions_in
+from cem_cases.rules.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Node,
+    Not,
+    conditions_in,
+    deciding,
+    seen,
+)
 from cem_cases.rules.facts import CATALOGUE, FAMILIES, Fact, Facts, Kind
 from cem_cases.rules.owners import Candidate, Choice, Verdict, choose
 from cem_cases.rules.parse import (
@@ -19,13 +29,21 @@ from cem_cases.rules.parse import (
     parse_conditions,
 )
 from cem_cases.rules.plan import Decision, Look, Rule, decide, explain, plan
-from cem_cases.rules.transitions import ACTIVE, TRANSITIONS, Status, allowed, target
+from cem_cases.rules.transitions import (
+    ACTIVE,
+    TRANSITIONS,
+    WAITING,
+    Status,
+    allowed,
+    target,
+)
 
 __all__ = [
     "ACTIVE",
     "CATALOGUE",
     "FAMILIES",
     "TRANSITIONS",
+    "WAITING",
     "Action",
     "AllOf",
     "AnyOf",
@@ -39,6 +57,7 @@ __all__ = [
     "InvalidRule",
     "Kind",
     "Look",
+    "MarkComplaint",
     "Node",
     "Not",
     "OpenCase",
@@ -53,10 +72,12 @@ __all__ = [
     "choose",
     "conditions_in",
     "decide",
+    "deciding",
     "dump_conditions",
     "explain",
     "parse_actions",
     "parse_conditions",
     "plan",
+    "seen",
     "target",
 ]

@@ -67,4 +67,12 @@ class Assign:
         return f"assign {self.strategy}"
 
 
-Action = OpenCase | SetPriority | SetTeam | Assign
+@dataclass(frozen=True, slots=True)
+class MarkComplaint:
+    """Flag the case as a complaint: the statutory clock of its policy starts, too."""
+
+    def __str__(self) -> str:
+        return "mark as complaint"
+
+
+Action = OpenCase | SetPriority | SetTeam | Assign | MarkComplaint

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from cem_cases.rules.actions import Priority
+
 Facts = Mapping[str, Any]
 
 
@@ -36,6 +38,9 @@ class Fact:
     choices: tuple[str, ...] = ()
     is_private: bool = False
     """Its value is a person's own words or data: explanations never repeat it."""
+    of_case: bool = False
+    """It is known only once there is a case: SLA policies may ask about it, rules on
+    responses may not."""
 
 
 BANDS = (
@@ -62,7 +67,7 @@ _FACTS = (
     Fact(
         "metric",
         Kind.CHOICE,
-        "ClockMetric",
+        "Metric",
         "What the survey measures.",
         "nps",
         ("nps", "csat", "ces"),
@@ -143,6 +148,31 @@ _FACTS = (
         "Has an open case",
         "Whether the customer has an unresolved case already.",
         False,
+    ),
+    Fact(
+        "case.priority",
+        Kind.CHOICE,
+        "Priority of the case",
+        "The case's priority; for SLA policies only.",
+        "urgent",
+        tuple(priority.word for priority in Priority),
+        of_case=True,
+    ),
+    Fact(
+        "case.team",
+        Kind.TEXT,
+        "Team of the case",
+        "The slug of the case's team; for SLA policies only.",
+        "care",
+        of_case=True,
+    ),
+    Fact(
+        "case.is_complaint",
+        Kind.BOOLEAN,
+        "Complaint",
+        "Whether the case is flagged as a complaint; for SLA policies only.",
+        True,
+        of_case=True,
     ),
 )
 

@@ -16,6 +16,7 @@ from typing import Any
 from cem_cases.rules.actions import (
     Action,
     Assign,
+    MarkComplaint,
     OpenCase,
     Priority,
     SetPriority,
@@ -31,6 +32,7 @@ from cem_cases.rules.conditions import (
     Condition,
     Node,
     Not,
+    conditions_in,
     is_number,
 )
 from cem_cases.rules.facts import CATALOGUE, Fact, Kind, find
@@ -50,8 +52,10 @@ class InvalidRule(ValueError):
         super().__init__(f"{path}: {problem}")
 
 
-def parse_conditions(raw: Any) -> Node:
+def parse_conditions(raw: Any, *, of_case: bool = False) -> Node:
     """Return the tree that `raw` describes; nothing at all means "always".
+
+    `of_case`: it may also ask for what is known once there is a case.
 
     >>> print(parse_conditions({"fact": "score", "operator": "at most", "value": 6}))
     score at most 6
@@ -66,7 +70,21 @@ Did you mean 'score'?
     if raw in (None, {}, []):
         return AllOf()
     counter = [0]
-    return _node(raw, "conditions", 0, counter)
+    tree = _node(raw, "conditions", 0, counter)
+    if not of_case:
+        _refuse_facts_of_cases(tree)
+    return tree
+
+
+def _refuse_facts_of_cases(tree: Node) -> None:
+    for condition in conditions_in(tree):
+        fact = find(condition.fact)
+        if fact and fact.of_case:
+            raise InvalidRule(
+                "conditions",
+                f"ask for {fact.name}, which is known only once there is a case; "
+                "SLA policies may ask for it.",
+            )
 
 
 def parse_actions(raw: Any) -> tuple[Action, ...]:
@@ -208,6 +226,11 @@ def _assign(raw: Mapping[str, Any], path: str) -> Assign:
         raise InvalidRule(f"{path}.by", f"must be one of: {words}.") from None
 
 
+def _mark_complaint(raw: Mapping[str, Any], path: str) -> MarkComplaint:
+    _only(raw, ("do",), path)
+    return MarkComplaint()
+
+
 def _priority(raw: Mapping[str, Any], path: str) -> Priority:
     words = [priority.word for priority in Priority]
     if raw.get("priority") not in words:
@@ -220,6 +243,7 @@ ACTIONS: Mapping[str, Callable[[Mapping[str, Any], str], Action]] = {
     "set priority": _set_priority,
     "set team": _set_team,
     "assign": _assign,
+    "mark as complaint": _mark_complaint,
 }
 
 

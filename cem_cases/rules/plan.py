@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from cem_cases.rules.actions import (
     Action,
     Assign,
+    MarkComplaint,
     OpenCase,
     Priority,
     SetPriority,
@@ -54,6 +55,7 @@ class Decision:
     priority: Priority = Priority.NORMAL
     team: str | None = None
     strategy: Strategy | None = None
+    is_complaint: bool = False
 
 
 def plan(rules: Sequence[Rule], facts: Facts) -> list[tuple[Rule, Action]]:
@@ -87,6 +89,7 @@ def decide(steps: Sequence[tuple[Rule, Action]]) -> Decision:
     priority: Priority | None = None
     team: str | None = None
     strategy: Strategy | None = None
+    is_complaint = False
     for rule, action in steps:
         match action:
             case OpenCase() if opened_by is None:
@@ -97,7 +100,9 @@ def decide(steps: Sequence[tuple[Rule, Action]]) -> Decision:
                 team = action.team
             case Assign():
                 strategy = action.strategy
-    return Decision(opened_by, priority or opening, team, strategy)
+            case MarkComplaint():
+                is_complaint = True
+    return Decision(opened_by, priority or opening, team, strategy, is_complaint)
 
 
 def explain(rules: Sequence[Rule], facts: Facts) -> Iterator[Look]:

@@ -24,6 +24,9 @@ class Status(StrEnum):
 ACTIVE = (Status.NEW, Status.OPEN, Status.PENDING, Status.ON_HOLD)
 """The statuses in which somebody still has to do something."""
 
+WAITING = (Status.PENDING, Status.ON_HOLD)
+"""The statuses in which we wait: pending on the customer, on hold on others."""
+
 _same = {status: status for status in ACTIVE}
 
 TRANSITIONS: Mapping[str, Mapping[Status, Status]] = {
@@ -31,6 +34,10 @@ TRANSITIONS: Mapping[str, Mapping[Status, Status]] = {
     "assign": {**_same, Status.NEW: Status.OPEN},
     "unassign": dict.fromkeys(ACTIVE, Status.NEW),
     "set priority": _same,
+    "mark complaint": _same,
+    "set pending": dict.fromkeys((Status.OPEN, *WAITING), Status.PENDING),
+    "put on hold": dict.fromkeys((Status.OPEN, *WAITING), Status.ON_HOLD),
+    "resume": dict.fromkeys(WAITING, Status.OPEN),
     "note": {status: status for status in Status},
     "contact": {**_same, Status.RESOLVED: Status.RESOLVED},
     "resolve": dict.fromkeys(ACTIVE, Status.RESOLVED),

@@ -123,7 +123,15 @@ trees = st.recursive(
 
 @given(trees)
 def test_what_is_read_is_what_was_written(tree):
-    assert dump_conditions(parse_conditions(tree)) == tree
+    assert dump_conditions(parse_conditions(tree, of_case=True)) == tree
+
+
+def test_a_rule_on_responses_may_not_ask_about_a_case():
+    tree = {"not": {"fact": "case.team", "operator": "is", "value": "care"}}
+
+    with pytest.raises(InvalidRule, match=r"case\.team, which is known only once"):
+        parse_conditions(tree)
+    assert str(parse_conditions(tree, of_case=True)) == "not case.team is care"
 
 
 JSON = st.recursive(
