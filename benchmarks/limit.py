@@ -104,25 +104,27 @@ WITH opening AS (
 ), fresh AS (
     INSERT INTO cem_cases_case (
         kind, customer_id, opening_response_id, rule_id, rule_version, team_id,
-        owner_id, status, priority, opened_at, due_at, outcome, is_complaint, cycle,
-        version
+        owner_id, status, priority, opened_at, due_at, outcome, is_complaint,
+        policy_version_id, waiting_reason, cycle, version
     )
     SELECT 'recovery', customer, response, rule, version, team, user_id, 'open',
-        priority, received_at, received_at + interval '4 hours', '', false, 1, 1
+        priority, received_at, received_at + interval '4 hours', '', false,
+        (SELECT max(id) FROM cem_cases_policyversion), '', 1, 1
     FROM turn
     JOIN member ON team_id = team AND place = turn %% places
     ORDER BY response
     RETURNING id, team_id, owner_id, priority, opened_at
 ), clocks AS (
     INSERT INTO cem_cases_clock (
-        case_id, metric, cycle, policy_id, policy_version, started_at, target_seconds,
-        warn_at, due_at
+        case_id, metric, cycle, version_id, started_at, target_amount, target_unit,
+        next_at, due_at, breach_cause, cancel_cause
     )
-    SELECT f.id, t.metric, 1, p.id, p.version, f.opened_at, t.seconds,
-        f.opened_at + t.seconds * interval '0.75 seconds',
-        f.opened_at + t.seconds * interval '1 second'
+    SELECT f.id, t.metric, 1, v.id, f.opened_at, t.amount, t.unit,
+        f.opened_at + t.amount * interval '0.75 seconds',
+        f.opened_at + t.amount * interval '1 second', '', ''
     FROM fresh f
     JOIN cem_cases_slapolicy p ON p.is_active
+    JOIN cem_cases_policyversion v ON v.policy_id = p.id AND v.number = p.version
     JOIN cem_cases_target t ON t.policy_id = p.id AND t.priority = f.priority
 ), heads AS (
     INSERT INTO cem_cases_audithead (stream, sequence, hash, sealed_sequence)

@@ -6,8 +6,9 @@ without it a server is started from the wheel, as the tests do.
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -23,13 +24,41 @@ NAME = f"cem_bench_{os.getpid()}"
 @contextmanager
 def site() -> Iterator[None]:
     """Set up Django on a database of its own, migrated; drop it afterwards."""
-    server = os.environ.get("CEM_BENCH_DATABASE_URL") or pglaunch.start()
+    server = _server()
     _run(server, f"CREATE DATABASE {NAME}")
     try:
         _set_up(urlsplit(server)._replace(path=f"/{NAME}").geturl())
         yield
     finally:
         _run(server, f"DROP DATABASE {NAME} WITH (FORCE)")
+
+
+@contextmanager
+def copies(of: Iterable[object]) -> Iterator[Callable[[object], None]]:
+    """Copy the database for each of these; yield what leads Django to a copy."""
+    from django.db import connection
+
+    names = {each: f"{NAME}_{each}" for each in of}
+
+    def go_to(each: object) -> None:
+        connection.close()
+        connection.settings_dict["NAME"] = names[each]
+
+    server = _server()
+    connection.close()
+    for name in names.values():
+        _run(server, f"CREATE DATABASE {name} TEMPLATE {NAME}")
+    try:
+        yield go_to
+    finally:
+        connection.close()
+        for name in names.values():
+            _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@functools.cache
+def _server() -> str:
+    return os.environ.get("CEM_BENCH_DATABASE_URL") or pglaunch.start()
 
 
 def _set_up(url: str) -> None:

@@ -53,6 +53,15 @@ class Conf:
     API_MAX_BYTES: int = 256 * 1024
     """The largest request body the API reads, in bytes."""
 
+    DIGEST_MINUTES: int = 10
+    """A person gets at most one e-mail in so many minutes; it tells of all that is new."""
+
+    MAIL_FROM: str | None = None
+    """Sender of these e-mails; by default Django's `DEFAULT_FROM_EMAIL`."""
+
+    SITE_URL: str = ""
+    """Where people reach this site, `https://desk.example.org`; empty: mails have no links."""
+
     COMMENT_ANALYSER: str | None = None
     """Dotted path of `analyser(comment, language) -> sentiment` (-1 to 1, or None)."""
 

@@ -44,3 +44,12 @@ class StaleVersion(CemCasesError):
     """The case was changed since the caller looked at it."""
 
     code = "stale_version"
+
+
+class MissingExtra(CemCasesError):
+    """An optional package is not installed; the message says what to install."""
+
+    code = "missing_extra"
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f"Install django-cem-cases[{extra}] to {purpose}.")

@@ -4,12 +4,21 @@ No task takes arguments: what is to be done is in the rows. Run one twice, or th
 time, and nothing is done twice.
 """
 
+import logging
+
 from celery import shared_task
+from django.utils import timezone
 
 from cem_cases import enqueue
+from cem_cases.channels import email
 from cem_cases.conf import conf
-from cem_cases.loop import audit, sla
+from cem_cases.loop import audit, notices, sla
 from cem_cases.loop import drain as loop_drain
+
+logger = logging.getLogger(__name__)
+
+DELIVER_SECONDS = 10
+"""How long one sweep sends e-mails; the next goes on."""
 
 
 @shared_task(name="cem_cases.drain", ignore_result=True, acks_late=True)
@@ -21,11 +30,30 @@ def drain() -> None:
 
 @shared_task(name="cem_cases.sweep", ignore_result=True, acks_late=True)
 def sweep() -> None:
-    """Find what no doorbell told of: waiting rows, retries, clocks that are due."""
+    """Find what no doorbell told of: waiting rows, retries, due clocks, e-mails."""
     try:
         sla.sweep()
     finally:
-        drain()
+        try:
+            drain()
+        finally:
+            _deliver_if_possible()
+
+
+@shared_task(name="cem_cases.deliver", ignore_result=True, acks_late=True)
+def deliver() -> None:
+    """Make the digests that are due, and send what waits for a bounded time."""
+    now = timezone.now()
+    notices.gather(now=now)
+    email.send_waiting(now=now, seconds=DELIVER_SECONDS)
+
+
+def _deliver_if_possible() -> None:
+    """Deliver; what is wrong with the mail settings must not hold up cases and clocks."""
+    try:
+        deliver()
+    except Exception as error:  # its text may quote an address
+        logger.error("Nothing was delivered: %s", type(error).__name__)
 
 
 @shared_task(name="cem_cases.seal", ignore_result=True, acks_late=True)

@@ -20,7 +20,7 @@ from django.db import transaction
 
 from cem_cases import sla
 from cem_cases.loop import cases
-from cem_cases.models import Case, ClockMetric, Contact, RootCause
+from cem_cases.models import Case, Clock, ClockMetric, Contact, RootCause
 from demo_project import comments
 from demo_project.company import TEAMS
 from demo_project.story import DAY, LATE, SOURCE, Answer, Story
@@ -46,14 +46,13 @@ class Agents:
         self._seen = 0
         self._cases: dict[int, Case] = {}
         self._causes = {cause.code: cause for cause in RootCause.objects.all()}
-        self._calendars: dict[int, sla.Calendar | None] = {}
 
     def see(self) -> int:
         """Plan the work on the cases that are new; return how many there are."""
         new = (
             Case.objects.filter(pk__gt=self._seen)
             .select_related("team", "owner", "opening_response__customer")
-            .prefetch_related("clocks__policy__calendar")
+            .prefetch_related("clocks__version")
             .order_by("pk")
         )
         many = 0
@@ -98,8 +97,18 @@ class Agents:
             call = _call(Contact.Attempt.NO_ANSWER)
             yield contact_at - HOUR / 20, "contact", call
         yield contact_at, "contact", self._contact()
-        if resolve_at is not None:
-            yield from self._end(answer, resolve_at)
+        if resolve_at is None:
+            return
+        if self._chance(0.1) and resolve_at - contact_at > 3 * HOUR:
+            begin = contact_at + (resolve_at - contact_at) / 3
+            yield from self._waits(begin, (resolve_at - contact_at) / 3)
+        yield from self._end(answer, resolve_at)
+
+    def _waits(self, at: datetime, length: timedelta) -> Iterator[Step]:
+        """Wait for a photo from the customer, or for parts from the carrier."""
+        verb, reason = self._rng.choice(comments.WAITS)
+        yield at, verb, {"reason": reason, "until": at + DAY + length}
+        yield at + length, "resume", {}
 
     def _answer(self, case: Case) -> Answer | None:
         response = case.opening_response
@@ -125,14 +134,11 @@ class Agents:
             None if is_begun else max(resolve_at, contact_at + HOUR / 2),
         )
 
-    def _after(self, clock: Any, fraction: float) -> datetime:
+    def _after(self, clock: Clock, fraction: float) -> datetime:
         """Return when so much of the clock's target has been used up."""
-        key = clock.policy.calendar_id
-        if key not in self._calendars:
-            calendar = clock.policy.calendar
-            self._calendars[key] = calendar and sla.parse_calendar(calendar.as_data())
-        seconds = round(clock.target_seconds * fraction)
-        return sla.due(self._calendars[key], clock.started_at, seconds)
+        _, terms = clock.version.value()
+        seconds = round(clock.target_amount * fraction)
+        return terms.due(sla.Target(seconds, clock.target.unit), clock.started_at)
 
     def _contact(self) -> Mapping[str, Any]:
         if self._chance(0.6):

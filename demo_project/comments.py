@@ -263,6 +263,12 @@ CHECKED = [
     "Spoke to the colleague who had the first call.",
     "Customer prefers calls after four.",
 ]
+WAITS = (
+    ("set_pending", "A photo of the damage from the customer"),
+    ("set_pending", "The customer looks for the invoice"),
+    ("put_on_hold", "The carrier searches for the parcel"),
+    ("put_on_hold", "A spare part is on its way to us"),
+)
 STILL_UNHAPPY = [
     "The same thing happened again.",
     "What was promised did not arrive.",

@@ -7,7 +7,7 @@ admin.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from cem_cases.models import (
     Absence,
     BusinessCalendar,
     ClockMetric,
+    EscalationStep,
     Membership,
     Question,
     Rule,
@@ -31,6 +32,7 @@ from cem_cases.models import (
     Target,
     Team,
     Template,
+    TimeUnit,
     Touchpoint,
 )
 
@@ -139,8 +141,10 @@ def _teams(users: Mapping[str, User], begins: datetime, ends: datetime) -> None:
         for agent in agents:
             Membership.objects.create(team=team, user=users[agent], capacity=40)
         # Rules give the lead nothing; people may.
-        lead = Membership.Role.LEAD
-        Membership.objects.create(team=team, user=users["lead"], role=lead, capacity=0)
+        for name in ("lead", "manager"):
+            Membership.objects.create(
+                team=team, user=users[name], role=Membership.Role(name), capacity=0
+            )
     middle = begins + (ends - begins) / 2
     Absence.objects.create(
         user=users["ben"],
@@ -294,6 +298,14 @@ PROMISES: Mapping[str, tuple[Mapping[str, Any], Mapping[int, tuple[int, int]]]] 
         },
     ),
 }
+UPDATE_DAYS = 3
+STATUTORY_WEEKS = 8
+STEPS: Sequence[Mapping[str, Any]] = (
+    {"metric": ClockMetric.FIRST_CONTACT, "percent": 150, "action": "notify lead"},
+    {"metric": ClockMetric.RESOLUTION, "percent": 100, "action": "notify lead"},
+    {"metric": ClockMetric.RESOLUTION, "percent": 200, "action": "notify manager"},
+    {"metric": ClockMetric.STATUTORY, "minutes": -10080, "action": "notify manager"},
+)
 
 
 def _policies(calendar: BusinessCalendar, *, by: User, now: datetime) -> None:
@@ -301,12 +313,30 @@ def _policies(calendar: BusinessCalendar, *, by: User, now: datetime) -> None:
         policy = SlaPolicy(
             name=name, position=position * 10, conditions=conditions, calendar=calendar
         )
-        config.save(policy, by=by, now=now)
-        for priority, seconds in promises.items():
-            for metric, target in zip(ClockMetric.values, seconds, strict=True):
-                Target.objects.create(
-                    policy=policy, metric=metric, priority=priority, seconds=target
-                )
+        steps = [EscalationStep(**step) for step in STEPS]
+        targets = list(_targets(promises))
+        config.save_policy(policy, targets=targets, steps=steps, by=by, now=now)
+
+
+def _targets(promises: Mapping[int, tuple[int, int]]) -> Iterator[Target]:
+    for priority, (first, end) in promises.items():
+        for metric, amount, unit in (
+            (ClockMetric.FIRST_CONTACT, first, TimeUnit.BUSINESS_SECONDS),
+            (ClockMetric.NEXT_UPDATE, UPDATE_DAYS, TimeUnit.BUSINESS_DAYS),
+            (ClockMetric.RESOLUTION, end, TimeUnit.BUSINESS_SECONDS),
+            (
+                ClockMetric.STATUTORY,
+                STATUTORY_WEEKS * 7 * 24 * HOUR,
+                TimeUnit.CALENDAR_SECONDS,
+            ),
+        ):
+            yield Target(
+                metric=metric,
+                priority=priority,
+                amount=amount,
+                unit=unit,
+                warn_percents=[75],
+            )
 
 
 def _is(fact: str, value: Any) -> Mapping[str, Any]:
@@ -356,6 +386,11 @@ RULES: Sequence[Mapping[str, Any]] = (
             ]
         },
         "actions": [{"do": "set priority", "priority": "high"}],
+    },
+    {
+        "name": "Complaint: the statutory clock runs, too",
+        "conditions": {"any": _says("complaint", "beschwerde")},
+        "actions": [{"do": "mark as complaint"}],
     },
     {
         "name": "Complaint or money back: high priority",

@@ -11,7 +11,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from django.utils import timezone
+from cem_cases.loop import moment
 
 VARIABLE = "DEMO_CLOCK"
 """Names the file; set only for the workers that the demo starts."""
@@ -20,7 +20,7 @@ VARIABLE = "DEMO_CLOCK"
 def install() -> None:
     """Let this process go by the demo's clock, if it was started to."""
     if path := os.environ.get(VARIABLE):
-        timezone.now = lambda: _now(Path(path))
+        moment.now = lambda: _now(Path(path))
 
 
 def _now(path: Path) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 
-from cem_cases.loop import capture, drain
+from cem_cases.loop import capture, drain, policies
 from cem_cases.models import (
+    Absence,
     BusinessCalendar,
     Case,
     ClockMetric,
+    EscalationStep,
     Membership,
+    PolicyVersion,
     Response,
     RootCause,
     Rule,
@@ -82,6 +86,10 @@ def agent(of: Team, name: str = "", **fields: Any) -> Any:
     return made
 
 
+def absence(of: Any, from_at: datetime, until_at: datetime) -> Absence:
+    return Absence.objects.create(user=of, from_at=from_at, until_at=until_at)
+
+
 def manager(name: str = "") -> Any:
     return user(name, "view_case", "view_all_cases", is_staff=True)
 
@@ -120,13 +128,32 @@ def rule_for(of: Team, by: str = "least loaded", **fields: Any) -> Rule:
     )
 
 
-def policy(*, hours: float = 4, days: float = 3, **fields: Any) -> SlaPolicy:
-    """Nine to five in UTC; `hours` to first contact, `days` of 8 hours to resolve."""
-    calendar, _ = BusinessCalendar.objects.get_or_create(
+def office() -> BusinessCalendar:
+    """Nine to five in UTC, on weekdays."""
+    return BusinessCalendar.objects.get_or_create(
         name="Office", defaults={"hours": NINE_TO_FIVE}
-    )
-    defaults = {"name": f"Policy {next(_number)}", "calendar": calendar}
+    )[0]
+
+
+def policy(
+    *,
+    hours: float = 4,
+    days: float = 3,
+    warn: Sequence[int] = (75,),
+    steps: Sequence[dict[str, Any]] = (),
+    also: Mapping[str, tuple[int, str]] | None = None,
+    now: datetime = MONDAY - 30 * DAY,
+    **fields: Any,
+) -> SlaPolicy:
+    """Nine to five in UTC; `hours` to first contact, `days` of 8 hours to resolve.
+
+    `also`: amount and unit for other metrics, the same at every priority.
+    """
+    defaults = {"name": f"Policy {next(_number)}"}
+    if "calendar" not in fields:
+        defaults["calendar"] = office()
     made = SlaPolicy.objects.create(**defaults | fields)
+    targets = []
     for priority in Case.Priority.values:
         for metric, seconds in (
             (ClockMetric.FIRST_CONTACT, int(hours * 3600)),
@@ -134,10 +161,36 @@ def policy(*, hours: float = 4, days: float = 3, **fields: Any) -> SlaPolicy:
         ):
             # urgent takes a third of the time, low twice as much
             seconds = seconds * {1: 1, 2: 2, 3: 3, 4: 6}[priority] // 3
-            Target.objects.create(
-                policy=made, metric=metric, priority=priority, seconds=seconds
+            targets.append(
+                Target(
+                    metric=metric,
+                    priority=priority,
+                    amount=seconds,
+                    warn_percents=list(warn),
+                )
             )
+        for metric, (amount, unit) in (also or {}).items():
+            targets.append(
+                Target(metric=metric, priority=priority, amount=amount, unit=unit)
+            )
+    publish(made, targets, [EscalationStep(**step) for step in steps], now=now)
     return made
+
+
+def publish(
+    of: SlaPolicy,
+    targets: Sequence[Target],
+    steps: Sequence[EscalationStep] = (),
+    *,
+    now: datetime = MONDAY - 30 * DAY,
+) -> PolicyVersion:
+    """The next version of a policy, as `loop.config` makes it, dead or not."""
+    for model, rows in ((Target, targets), (EscalationStep, steps)):
+        model.objects.filter(policy=of).delete()
+        for row in rows:
+            row.pk, row.policy = None, of
+            row.save()
+    return policies.publish(of, policies.terms_data(of, targets, steps), now=now)
 
 
 def root_cause(code: str = "late-delivery", **fields: Any) -> RootCause:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-from cem_cases import audit
+from cem_cases import audit, rules
 from cem_cases.loop import config
 from tests import make
 
@@ -47,17 +47,19 @@ def test_every_kind_of_event_that_is_written_is_documented_and_none_other():
     for path in (ROOT / "cem_cases/loop").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                written |= set(re.findall(r"^(?:case|response)\.\w+$", node.value))
-    written |= {f"clock.{mark}" for mark in ("warned", "breached")}
+                written |= set(
+                    re.findall(r"^(?:case|response|clock)\.\w+$", node.value)
+                )
     written |= {
         f"{model}.{done}"
-        for model in ("rule", "slapolicy")
+        for model in ("rule", "slapolicy", "businesscalendar")
         for done in ("created", "changed")
     }
 
-    assert written == set(audit.KINDS)
+    assert written - set(rules.CATALOGUE) == set(audit.KINDS)
     assert config.Rule._meta.model_name == "rule"
     assert config.SlaPolicy._meta.model_name == "slapolicy"
+    assert config.BusinessCalendar._meta.model_name == "businesscalendar"
 
 
 @pytest.mark.django_db

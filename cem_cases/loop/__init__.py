@@ -6,11 +6,12 @@ imports only steps that come later in `STEPS`.
 
 Locks are always taken in this order, so that no two transactions wait for each other:
 responses, customers, cases, clocks, teams, memberships, audit heads by stream; within
-a table by key. All are taken with `no_key`: who only refers to a locked row (a new
+a table by key. A sweep takes clock and case together, and never waits for either. All are taken with `no_key`: who only refers to a locked row (a new
 answer to its customer, say) does not wait.
 """
 
 STEPS = (
+    "doctor",
     "imports",
     "capture",
     "drain",
@@ -18,11 +19,18 @@ STEPS = (
     "route",
     "opening",
     "cases",
-    "owners",
     "sla",
-    "improve",
+    "escalation",
+    "clocks",
+    "holidays",
     "config",
+    "policies",
+    "owners",
+    "improve",
+    "facts",
+    "notices",
     "given",
     "audit",
     "bulk",
+    "moment",
 )

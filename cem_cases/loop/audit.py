@@ -18,11 +18,10 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from cem_cases import audit
 from cem_cases.conf import audit_keys
-from cem_cases.loop import bulk
+from cem_cases.loop import bulk, moment
 from cem_cases.models import (
     SYSTEM,
     AuditDetail,
@@ -93,12 +92,12 @@ def _begin(streams: Iterable[str]) -> list[AuditHead]:
 def _lock(streams: Sequence[str]) -> list[AuditHead]:
     """Return the locked heads of these streams, begun where they are new."""
     heads = AuditHead.objects.select_for_update(no_key=True).order_by("stream")
-    found = list(heads.filter(stream__in=streams))
+    found = list(heads.filter(stream__in=bulk.among(streams, "text")))
     if len(found) < len(streams):
         new = set(streams) - {head.stream for head in found}
         # somebody else may begin the same now: then theirs is the one to lock
         AuditHead.objects.bulk_create(_begin(sorted(new)), ignore_conflicts=True)
-        found = list(heads.filter(stream__in=streams))
+        found = list(heads.filter(stream__in=bulk.among(streams, "text")))
     return found
 
 
@@ -260,7 +259,7 @@ def seal(*, now: datetime | None = None) -> Seal | None:
     end of the audit is found out even if the seals are cut off, too.
     """
     try:
-        return _seal(now or timezone.now())
+        return _seal(now or moment.now())
     except IntegrityError:  # another seal continued the chain first
         return None
 

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Lower
-from django.utils import timezone
 
 from cem_cases import enqueue
 from cem_cases.exceptions import FieldErrors, InvalidInput
@@ -25,7 +24,7 @@ from cem_cases.intake.values import (
     NewResponse,
     parse_response,
 )
-from cem_cases.loop import bulk
+from cem_cases.loop import bulk, moment
 from cem_cases.models import (
     ChannelIdentity,
     Customer,
@@ -66,7 +65,7 @@ def record(
     `partial` the wrong ones come back as rejected and the others are stored.
     """
     given = [responses] if isinstance(responses, Mapping) else list(responses)
-    now = now or timezone.now()
+    now = now or moment.now()
     outcomes: list[Outcome | None] = [None] * len(given)
     valid: list[tuple[int, NewResponse]] = []
     shelf = _Shelf()

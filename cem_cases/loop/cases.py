@@ -7,7 +7,7 @@ with StaleVersion. Verbs return the case, fresh from the lock.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -22,16 +22,19 @@ from cem_cases.exceptions import (
     NotAllowedNow,
     StaleVersion,
 )
-from cem_cases.loop import audit, given, owners, sla
+from cem_cases.loop import audit, clocks, given, moment, owners
 from cem_cases.models import (
     Case,
-    ClockMetric,
     Contact,
     Customer,
     RootCause,
     Survey,
     Team,
 )
+
+WAITING = ("waiting_reason", "waiting_until")
+TIMES = ("policy_version", "due_at")
+LONGEST_WAIT = timedelta(days=366)
 
 
 @transaction.atomic
@@ -86,9 +89,10 @@ def assign(
 ) -> Case:
     """Give the case to a member of its team, or of `team`; None: back to the queue.
 
-    To whom it belongs already changes nothing.
+    Where some policy asks for the team, the case may come under another one. To whom it belongs already changes nothing.
     Raises InvalidInput if `to` is no active member of the team.
     """
+    now = now or moment.now()
     locked = _lock(case, "unassign" if to is None else "assign", version)
     before = (locked.team_id, locked.owner_id)
     if team is not None:
@@ -98,8 +102,11 @@ def assign(
     locked.owner_id = None if to is None else to.pk
     if before == (locked.team_id, locked.owner_id):
         return locked
+    _end_waiting(locked, now)
+    if locked.team_id != before[0]:
+        clocks.reconsider([locked], changed="case.team", now=now)
     owners.move_load(before, (locked.team_id, locked.owner_id))
-    _save(locked, "team", "owner")
+    _save(locked, "team", "owner", *WAITING, *TIMES)
     _record(
         locked,
         "case.assigned" if to is not None else "case.unassigned",
@@ -123,17 +130,19 @@ def set_priority(
 ) -> Case:
     """Change the priority; the running clocks get the new targets from their start.
 
+    A clock that has used up its new target already breaches now.
     The priority that the case has already changes nothing.
     """
     if priority not in Case.Priority.values:
         raise InvalidInput({"priority": ["Must be from 1 (urgent) to 4 (low)."]})
+    now = now or moment.now()
     locked = _lock(case, "set priority", version)
     before = locked.priority
     if priority == before:
         return locked
     locked.priority = priority
-    sla.retarget([locked])
-    _save(locked, "priority", "due_at")
+    clocks.reconsider([locked], changed="case.priority", now=now)
+    _save(locked, "priority", *TIMES)
     _record(
         locked,
         "case.priority_set",
@@ -143,6 +152,115 @@ def set_priority(
         priority_before=rules.Priority(before).word,
     )
     return locked
+
+
+@transaction.atomic
+def mark_complaint(
+    case: Case,
+    *,
+    by: AbstractBaseUser,
+    is_complaint: bool = True,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Case:
+    """Say whether the case is a complaint: then its statutory clock runs, too.
+
+    That clock began when the case was opened, whenever it was found to be a complaint.
+    As it is flagged already changes nothing.
+    """
+    now = now or moment.now()
+    locked = _lock(case, "mark complaint", version)
+    if locked.is_complaint == is_complaint:
+        return locked
+    locked.is_complaint = is_complaint
+    clocks.reconsider([locked], changed="case.is_complaint", now=now)
+    clocks.complaint(locked, at=now)
+    _save(locked, "is_complaint", *TIMES)
+    _record(locked, "case.complaint_marked", by, now, is_complaint=is_complaint)
+    return locked
+
+
+@transaction.atomic
+def set_pending(
+    case: Case,
+    *,
+    by: AbstractBaseUser,
+    reason: str,
+    until: datetime,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Case:
+    """Wait for the customer, until then at the longest; the policy may pause clocks.
+
+    It is open again by itself when the end comes, or when the customer answers. Raises
+    InvalidInput for an end that is not in the future.
+    """
+    return _wait(case, "set pending", by, reason, until, version, now)
+
+
+@transaction.atomic
+def put_on_hold(
+    case: Case,
+    *,
+    by: AbstractBaseUser,
+    reason: str,
+    until: datetime,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Case:
+    """Wait for others, until then at the longest; the policy may pause clocks.
+
+    It is open again by itself when the end comes. Raises InvalidInput for an end that is
+    not in the future.
+    """
+    return _wait(case, "put on hold", by, reason, until, version, now)
+
+
+def _wait(
+    case: Case,
+    verb: str,
+    by: AbstractBaseUser,
+    reason: str,
+    until: datetime,
+    version: int | None,
+    now: datetime | None,
+) -> Case:
+    now = now or moment.now()
+    locked = _lock(case, verb, version)
+    locked.waiting_reason = given.line(reason, "reason", 200, required=True)
+    if not now < until <= now + LONGEST_WAIT:
+        raise InvalidInput({"until": ["Must be in the future, by a year at the most."]})
+    locked.waiting_until = until
+    clocks.paused(locked, by=by, at=now)
+    _save(locked, *WAITING, *TIMES)
+    kind = "case.set_pending" if verb == "set pending" else "case.put_on_hold"
+    _record(locked, kind, by, now, text=locked.waiting_reason, until=until)
+    return locked
+
+
+@transaction.atomic
+def resume(
+    case: Case,
+    *,
+    by: AbstractBaseUser,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Case:
+    """Take a waiting case up again before its time: paused clocks go on."""
+    now = now or moment.now()
+    locked = _lock(case, "resume", version)
+    _end_waiting(locked, now)
+    _save(locked, *WAITING, *TIMES)
+    _record(locked, "case.resumed", by, now, since=now)
+    return locked
+
+
+def _end_waiting(case: Case, now: datetime) -> None:
+    """If the case waited and does not any more, let its clocks go on; unsaved."""
+    if case.waiting_until is None or case.status in rules.WAITING:
+        return
+    case.waiting_reason, case.waiting_until = "", None
+    clocks.resumed({case.pk: now}, [case], now=now)
 
 
 @transaction.atomic
@@ -176,10 +294,11 @@ def contact(
 ) -> Case:
     """Note that the customer was contacted, with what came of it, or contacted us.
 
-    The first outgoing contact that arrived completes the first-contact clock. A
-    contact from the customer needs no `attempt`: it is received.
+    The first outgoing contact that arrived completes the first-contact clock; each one
+    completes *next update* and starts it anew. A contact from the customer needs no
+    `attempt`: it is received, and ends the waiting of a pending case.
     """
-    now = now or timezone.now()
+    now = now or moment.now()
     locked = _lock(case, "contact", version)
     row = Contact(
         case=locked,
@@ -192,10 +311,12 @@ def contact(
         at=now,
     )
     row.save()
-    if row.arrived and locked.first_contact_at is None:
-        locked.first_contact_at = now
-        sla.complete(locked, [ClockMetric.FIRST_CONTACT], at=now)
-    _save(locked, "first_contact_at", "due_at")
+    if row.arrived:
+        locked.first_contact_at = locked.first_contact_at or now
+        clocks.contacted(locked, at=now)
+    elif row.direction == Contact.Direction.IN:
+        _heard(locked, now)
+    _save(locked, "first_contact_at", *WAITING, *TIMES)
     _record(
         locked,
         "case.contacted",
@@ -207,6 +328,13 @@ def contact(
         attempt=row.attempt,
     )
     return locked
+
+
+def _heard(case: Case, now: datetime) -> None:
+    """The customer has spoken: what waited for that is open again."""
+    if case.status == Case.Status.PENDING:
+        case.move("resume")
+        _end_waiting(case, now)
 
 
 @transaction.atomic
@@ -223,9 +351,10 @@ def resolve(
     """Close the loop with the customer: say why it happened and what came of it.
 
     *Not reached* is believed after enough attempts only (`NOT_REACHED_…`).
-    A case without owner becomes the resolver's. Completes all clocks.
+    A case without owner becomes the resolver's. Completes all clocks, but *next
+    update*, which is cancelled.
     """
-    now = now or timezone.now()
+    now = now or moment.now()
     locked = _lock(case, "resolve", version)
     text = given.text(note, "note")
     locked.outcome = given.one_of(Case.Outcome.values, outcome, "outcome")
@@ -233,12 +362,13 @@ def resolve(
         _check_attempts(locked)
     if not root_cause.is_active:
         raise InvalidInput({"root_cause": ["Is not in use any more; choose another."]})
-    sla.complete(locked, ClockMetric.values, at=now)
+    clocks.resolved(locked, at=now)
+    locked.waiting_reason, locked.waiting_until = "", None
     owners.move_load((locked.team_id, locked.owner_id), (None, None))
     if locked.owner_id is None:
         locked.owner_id = by.pk
     locked.root_cause, locked.resolved_at = root_cause, now
-    _save(locked, "owner", "root_cause", "outcome", "resolved_at", "due_at")
+    _save(locked, "owner", "root_cause", "outcome", "resolved_at", *WAITING, *TIMES)
     _record(
         locked,
         "case.resolved",
@@ -268,18 +398,18 @@ def reopen(
     to the team's queue. Raises NotAllowedNow also where the customer has another active
     case by now, and the survey allows one at a time.
     """
-    now = now or timezone.now()
+    now = now or moment.now()
     _refuse_second(case)
     locked = _lock(case, "reopen", version)
     text = given.text(reason, "reason")
     locked.cycle += 1
     locked.resolved_at, locked.outcome = None, ""
-    sla.restart(locked, at=now)
+    clocks.reopened(locked, at=now)
     if locked.owner is not None and owners.may_own(locked.owner, locked.team_id):
         owners.move_load((None, None), (locked.team_id, locked.owner_id))
     else:
         locked.owner, locked.status = None, Case.Status.NEW
-    _save(locked, "owner", "cycle", "resolved_at", "outcome", "due_at")
+    _save(locked, "owner", "cycle", "resolved_at", "outcome", *TIMES)
     _record(locked, "case.reopened", by, now, text=text, cycle=locked.cycle)
     return locked
 
@@ -293,7 +423,7 @@ def close(
     now: datetime | None = None,
 ) -> Case:
     """End a resolved case for good; what comes later opens another one."""
-    now = now or timezone.now()
+    now = now or moment.now()
     locked = _lock(case, "close", version)
     locked.closed_at = now
     _save(locked, "closed_at")
@@ -333,7 +463,7 @@ def _record(
 ) -> None:
     payload["status"] = case.status
     event = audit.NewEvent(kind=kind, case=case, actor=by, text=text, payload=payload)
-    audit.append([event], now=now or timezone.now())
+    audit.append([event], now=now or moment.now())
 
 
 def _refuse_second(case: Case) -> None:

@@ -18,11 +18,10 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from cem_cases import enqueue
 from cem_cases.conf import conf
-from cem_cases.loop import analyze, audit, bulk, route
+from cem_cases.loop import analyze, audit, bulk, moment, route
 from cem_cases.models import Response
 
 logger = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def drain(*, seconds: float | None = None, now: datetime | None = None) -> Drain
     retries only: the clocks of a case start when its response was received.
     """
     done, until = Drained(), None if seconds is None else time.monotonic() + seconds
-    now = now or timezone.now()
+    now = now or moment.now()
     size = conf().BATCH_SIZE
     while _settle(done, now, Response.objects.waiting(now).order_by("pk")[:size]):
         if until is not None and time.monotonic() > until:

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, TextIO
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connections, router, transaction
-from django.utils import timezone
 
 from cem_cases.conf import conf
 from cem_cases.exceptions import FieldErrors, InvalidInput, NotAllowedNow
@@ -27,7 +26,7 @@ from cem_cases.intake.mapping import ColumnMapping, RowRefused
 from cem_cases.intake.records import BadRecord, Record
 from cem_cases.intake.refusals import FileRefused, MappingRefused
 from cem_cases.intake.source import Source
-from cem_cases.loop import bulk, capture
+from cem_cases.loop import bulk, capture, moment
 from cem_cases.models import ImportJob, ImportReject, Survey
 
 Row = Record | BadRecord
@@ -111,7 +110,7 @@ def run(
     taker = _Taker(survey, mapping, now, tried=set() if dry_run else None)
     if dry_run:
         return _try(examined, taker, progress)
-    job = _job(examined, survey, file_name, by, now or timezone.now())
+    job = _job(examined, survey, file_name, by, now or moment.now())
     resumed_at = job.rows_done
     job = _take_all(job, examined, taker, progress)
     return ImportResult(
@@ -224,7 +223,7 @@ def _take_chunk(
             rejected=len(taken.rejects),
         )
         if len(chunk) < size:
-            job.finish(at=taker.now or timezone.now())
+            job.finish(at=taker.now or moment.now())
         job.save(update_fields=COUNTED)
     return job
 

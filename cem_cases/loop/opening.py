@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from cem_cases import rules
-from cem_cases.loop import audit, bulk, owners, sla
-from cem_cases.models import Case, Clock, Customer, Response, Survey, Team
+from cem_cases.loop import audit, bulk, clocks, facts, owners, policies, sla
+from cem_cases.models import Case, Customer, Response, Survey, Team
 
 CANDIDATES_KEPT = 20
 
@@ -23,15 +23,15 @@ class Opening:
     response: Response
     decision: rules.Decision
     looks: tuple[rules.Look, ...]
-    policy: sla.Policy | None
+    facts: rules.Facts
 
 
 def open_cases(
-    openings: Sequence[Opening], *, now: datetime
+    openings: Sequence[Opening], found: Sequence[policies.Policy], *, now: datetime
 ) -> tuple[Sequence[Case], Sequence[Case]]:
     """Open or join a case for each of these; return those opened and those joined.
 
-    Sets `response.case`, unsaved: the caller saves the responses in the same
+    `found` are the policies that may apply. Sets `response.case`, unsaved: the caller saves the responses in the same
     transaction. A customer with an active case gets no second one, unless the survey
     says so. The clocks start when the response was received: what the answer waited
     for a worker counts against us, not against the customer.
@@ -50,7 +50,7 @@ def open_cases(
             active[response.customer_id] = case
         else:
             joins.append((case, opening))
-    _open(fresh, now)
+    _open(fresh, found, now)
     for case, opening in fresh + joins:
         opening.response.case = case
     _join(joins, now)
@@ -75,35 +75,40 @@ def _new_case(opening: Opening) -> Case:
         rule_id=decision.opened_by.key,
         rule_version=decision.opened_by.version,
         priority=decision.priority,
+        is_complaint=decision.is_complaint,
         opened_at=response.received_at,
     )
 
 
-def _open(fresh: Sequence[tuple[Case, Opening]], now: datetime) -> None:
+def _open(
+    fresh: Sequence[tuple[Case, Opening]],
+    found: Sequence[policies.Policy],
+    now: datetime,
+) -> None:
     if not fresh:
         return
     slugs = {opening.decision.team for _, opening in fresh} - {None}
     teams = {t.slug: t for t in Team.objects.filter(slug__in=slugs, is_active=True)}
-    clocks: list[tuple[Case, Clock]] = []
+    chosen, started = [], []
     for case, opening in fresh:
         case.team = teams.get(opening.decision.team or "")
-        started = sla.new_clocks(opening.policy, case.priority, case.opened_at)
-        case.due_at = sla.next_due(started)
-        clocks += [(case, clock) for clock in started]
+        choice = policies.choose(found, {**opening.facts, **facts.of_case(case)})
+        chosen.append(choice)
+        started += clocks.first(choice.policy, case)
     roster = owners.Roster(
         {c.team_id for c, o in fresh if o.decision.strategy and c.team_id}, now=now
     )
-    choices = [_choose_owner(case, opening, roster) for case, opening in fresh]
+    owned = [_choose_owner(case, opening, roster) for case, opening in fresh]
     bulk.insert([case for case, _ in fresh])
-    for case, clock in clocks:
-        clock.case = case
-    bulk.insert([clock for _, clock in clocks])
+    for clock in started:
+        clock.case_id = clock.case.pk
+    bulk.insert(started)
     roster.save()
     events = []
-    for (case, opening), choice in zip(fresh, choices, strict=True):
-        events.append(_opened(case, opening))
-        if choice is not None:
-            events.append(_assigned_by_rule(case, opening, choice))
+    for (case, opening), policy, owner in zip(fresh, chosen, owned, strict=True):
+        events.append(_opened(case, opening, policy))
+        if owner is not None:
+            events.append(_assigned_by_rule(case, opening, owner))
     audit.append(events, now=now, fresh=True)
 
 
@@ -121,8 +126,8 @@ def _choose_owner(
     return choice
 
 
-def _opened(case: Case, opening: Opening) -> audit.NewEvent:
-    decision = opening.decision
+def _opened(case: Case, opening: Opening, choice: policies.Choice) -> audit.NewEvent:
+    decision, version = opening.decision, case.policy_version
     return audit.NewEvent(
         kind="case.opened",
         case=case,
@@ -132,8 +137,10 @@ def _opened(case: Case, opening: Opening) -> audit.NewEvent:
             "priority": rules.Priority(case.priority).word,
             "team": case.team and case.team.slug,
             "team_not_found": None if case.team else decision.team,
-            "policy": opening.policy and opening.policy.row.pk,
-            "policy_version": opening.policy and opening.policy.row.version,
+            "is_complaint": case.is_complaint,
+            "policy": version and version.policy_id,
+            "policy_version": version and version.number,
+            "policies": list(choice.looks),
             "due_at": case.due_at,
             "rule": case.rule_id,
             "rule_version": case.rule_version,
@@ -160,6 +167,7 @@ def _assigned_by_rule(
 def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
     """Let each response join the active case of its customer."""
     events, raised = [], {}
+    sla.resume_cases(_answered(joins), now=now)
     for case, opening in joins:
         before = case.priority
         raises = opening.response.survey.repeat == Survey.Repeat.RAISE
@@ -174,6 +182,14 @@ def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
             "priority_before": rules.Priority(before).word,
         }
         events.append(audit.NewEvent(kind="case.joined", case=case, payload=payload))
-    sla.retarget(list(raised.values()))
-    bulk.update(list(raised.values()), ["priority", "due_at", "version"])
+    clocks.reconsider(list(raised.values()), changed="case.priority", now=now)
+    bulk.update(
+        list(raised.values()), ["priority", "policy_version", "due_at", "version"]
+    )
     audit.append(events, now=now)
+
+
+def _answered(joins: Sequence[tuple[Case, Opening]]) -> list[Case]:
+    """Return the cases that were pending on their customer, who has answered now."""
+    pending = {case.pk: case for case, _ in joins if case.status == Case.Status.PENDING}
+    return list(pending.values())

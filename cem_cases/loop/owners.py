@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -66,6 +67,7 @@ def _candidates(
     memberships = list(
         Membership.objects.select_for_update(no_key=True, of=("self",))
         .filter(team__in=team_ids, is_active=True)
+        .exclude(role=Membership.Role.MANAGER)
         .select_related("user")
         .order_by("pk")
     )
@@ -95,32 +97,38 @@ Holder = tuple[int | None, Any]
 
 
 def move_load(before: Holder, after: Holder) -> None:
-    """Keep the members' counters in step: one case less here, one more there.
+    """Keep the members' counters in step: one case less here, one more there."""
+    move_loads([(before, after)])
 
-    Locks both memberships by key first, so that two cases which change hands in
-    opposite directions never wait for each other.
+
+def move_loads(moves: Iterable[tuple[Holder, Holder]]) -> None:
+    """Keep the members' counters in step with these moves.
+
+    Locks all memberships by key first, so that two cases which change hands in opposite
+    directions never wait for each other.
     """
-    if before == after:
+    change: Counter[Holder] = Counter()
+    for before, after in moves:
+        change[before] -= 1
+        change[after] += 1
+    held = [h for h, by in change.items() if by and None not in h]
+    if not held:
         return
-    held = [holder for holder in (before, after) if None not in holder]
     wanted = Q(pk__in=[])
     for team_id, user_id in held:
         wanted |= Q(team=team_id, user=user_id)
     rows = Membership.objects.select_for_update(no_key=True).filter(wanted)
-    for membership in rows.order_by("pk"):
-        holder = (membership.team_id, membership.user_id)
-        membership.open_cases += (holder == after) - (holder == before)
-        membership.open_cases = max(membership.open_cases, 0)
-        membership.save(update_fields=["open_cases"])
+    found = list(rows.order_by("pk"))
+    for membership in found:
+        by = change[membership.team_id, membership.user_id]
+        membership.open_cases = max(membership.open_cases + by, 0)
+    bulk.update(found, ["open_cases"])
 
 
 def may_own(user: AbstractBaseUser, team_id: int | None) -> bool:
     """Whether a person may give this user a case of this team."""
-    if not user.is_active:
-        return False
-    return Membership.objects.filter(
-        team=team_id, user=user.pk, is_active=True
-    ).exists()
+    found: bool = members(team_id).filter(pk=user.pk).exists()
+    return found
 
 
 def members(team_id: int | None) -> Any:

@@ -1,259 +1,351 @@
-"""Clocks: chosen by policy, started with the case, completed by the verbs, swept.
+"""Clocks on time: the sweep that acts when they come due, and moving them to newer terms.
 
-Due and warning times are columns; a sweep reads them by partial index and costs what is
-due, not what is open.
+`next_at` of each clock says when it has to be looked at; a sweep reads it by a partial
+index and costs what is due, not what is open.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from cem_cases import rules
-from cem_cases import sla as business_time
+from cem_cases import sla
 from cem_cases.conf import conf
-from cem_cases.loop import audit, bulk
+from cem_cases.loop import audit, bulk, clocks, escalation, moment, notices, policies
 from cem_cases.models import (
-    BusinessCalendar,
     Case,
     Clock,
-    ClockMetric,
+    ClockMark,
+    Escalation,
+    PolicyVersion,
     SlaPolicy,
-    Target,
+    TargetChange,
 )
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A policy as it is reckoned with; `calendar` None: around the clock."""
+@dataclass(slots=True)
+class Swept:
+    """What one sweep did."""
 
-    row: SlaPolicy
-    conditions: rules.Node
-    calendar: business_time.Calendar | None
-    targets: Mapping[tuple[str, int], Target]
-
-    def clock(self, metric: str, priority: int, started_at: datetime) -> Clock | None:
-        """Return a new clock of this metric, not saved and of no case yet.
-
-        None where the policy promises nothing at this priority.
-        """
-        target = self.targets.get((metric, priority))
-        if target is None:
-            return None
-        clock = Clock(metric=metric, policy=self.row, started_at=started_at)
-        return clock if self.aim(clock, target) else None
-
-    def aim(self, clock: Clock, target: Target) -> bool:
-        """Set the target of this clock, when to warn and when it is due.
-
-        Changes nothing and returns False where the calendar never opens for so long.
-        """
-        start, seconds = clock.started_at, target.seconds
-        try:
-            due_at = business_time.due(self.calendar, start, seconds)
-            warn_at = business_time.warn_at(
-                self.calendar, start, seconds, target.warn_percent
-            )
-        except business_time.NeverOpen as error:
-            logger.error("Policy %d promises nothing: %s", self.row.pk, error)
-            return False
-        clock.policy_version = self.row.version
-        clock.target_seconds, clock.due_at, clock.warn_at = seconds, due_at, warn_at
-        return True
+    resumed: int = 0
+    warned: int = 0
+    breached: int = 0
+    escalated: int = 0
+    nagged: int = 0
 
 
-def policies(rows: QuerySet[SlaPolicy] | None = None) -> Sequence[Policy]:
-    """Return the policies in their order, by default the active ones.
+def sweep(*, now: datetime | None = None) -> Swept:
+    """Act on everything whose time has come: resume, warn, breach, escalate, nag.
 
-    A row that was changed around the admin and cannot be read is left out, and logged.
+    By the database's clock. Each level of each clock once, however many sweeps run at a
+    time and however late they come.
     """
-    if rows is None:
-        rows = SlaPolicy.objects.filter(is_active=True)
-    found = []
-    for row in rows.select_related("calendar").prefetch_related("targets"):
-        try:
-            found.append(_read(row))
-        except (rules.InvalidRule, business_time.InvalidCalendar) as error:
-            logger.error("Policy %d is left out, it is invalid: %s", row.pk, error)
-    return found
+    now, done = now or moment.now(), Swept()
+    if Case.objects.to_resume(now).exists():
+        _until_done(lambda: _resume(done, now))
+    _all(done, now)
+    if Escalation.objects.to_nag(now).exists():
+        _until_done(lambda: _nag(done, now))
+    return done
 
 
-def _read(row: SlaPolicy) -> Policy:
-    return Policy(
-        row=row,
-        conditions=rules.parse_conditions(row.conditions),
-        calendar=_calendar_of(row.calendar),
-        targets={(t.metric, t.priority): t for t in row.targets.all()},
-    )
+def _until_done(batch: Callable[[], int]) -> None:
+    """Take batches until one is not full. What is locked now is for the next sweep."""
+    while batch() >= conf().BATCH_SIZE:
+        pass
 
 
-def choose(found: Iterable[Policy], facts: rules.Facts) -> Policy | None:
-    """Return the first policy whose conditions hold, or None."""
-    return next((p for p in found if p.conditions.holds(facts)), None)
-
-
-def _calendar_of(row: BusinessCalendar | None) -> business_time.Calendar | None:
-    if row is None:
-        return None
-    # A calendar lays out its years once; as long as its row says the same, it is kept.
-    return _calendar(json.dumps(row.as_data(), sort_keys=True))
-
-
-@lru_cache(maxsize=64)
-def _calendar(text: str) -> business_time.Calendar:
-    return business_time.parse_calendar(json.loads(text))
-
-
-def new_clocks(
-    policy: Policy | None, priority: int, started_at: datetime, *, cycle: int = 1
-) -> list[Clock]:
-    """Return the clocks with which a case starts this cycle, unsaved.
-
-    First contact is measured once; later cycles have the resolution only.
-    """
-    if policy is None:
-        return []
-    metrics = ClockMetric.values if cycle == 1 else [ClockMetric.RESOLUTION]
-    clocks = [policy.clock(metric, priority, started_at) for metric in metrics]
-    started = [clock for clock in clocks if clock is not None]
-    for clock in started:
-        clock.cycle = cycle
-    return started
-
-
-def next_due(clocks: Iterable[Clock]) -> datetime | None:
-    """Return the earliest due time among the running ones of these clocks."""
-    return min((clock.due_at for clock in clocks if clock.is_running), default=None)
-
-
-def complete(case: Case, metrics: Sequence[str], *, at: datetime) -> None:
-    """Complete the running clocks of these metrics and set `case.due_at`, unsaved.
-
-    A clock that is completed after its due time is marked as breached, with its event,
-    unless a sweep was first.
-    """
-    clocks = list(case.clocks.running().select_for_update(no_key=True).order_by("pk"))
-    ended = [clock for clock in clocks if clock.metric in metrics]
-    calendars = {p.row.pk: p.calendar for p in policies(_policies_of(ended))}
-    for clock in ended:
-        calendar = calendars.get(clock.policy_id)
-        taken = business_time.elapsed(calendar, clock.started_at, at)
-        clock.completed_at = at
-        clock.business_elapsed, clock.calendar_elapsed = taken
-    late = [c for c in ended if c.breached_at is None and at > c.due_at]
-    for clock in late:
-        clock.case, clock.breached_at = case, at
-    bulk.update(
-        ended,
-        ["completed_at", "business_elapsed", "calendar_elapsed", "breached_at"],
-    )
-    audit.append([_marked("breached", clock) for clock in late], now=at)
-    case.due_at = next_due(clocks)
-
-
-def retarget(cases: Sequence[Case]) -> None:
-    """Swap the targets of these cases' running clocks to the cases' priorities.
-
-    The start stays, so what was used up counts on: a clock whose new due time has
-    passed is due now. The targets are those of the policy as it is today. A metric that
-    it does not promise at this priority keeps its target. Sets `due_at` of the cases,
-    unsaved.
-    """
-    if not cases:
-        return
-    clocks = Clock.objects.running().filter(case__in=cases)
-    by_case: dict[int, list[Clock]] = {case.pk: [] for case in cases}
-    for clock in clocks.select_for_update(no_key=True).order_by("pk"):
-        by_case[clock.case_id].append(clock)
-    running = [clock for clocks in by_case.values() for clock in clocks]
-    found = {policy.row.pk: policy for policy in policies(_policies_of(running))}
-    for case in cases:
-        for clock in by_case[case.pk]:
-            policy = found.get(clock.policy_id)
-            target = policy and policy.targets.get((clock.metric, case.priority))
-            if policy and target:
-                policy.aim(clock, target)
-        case.due_at = next_due(by_case[case.pk])
-    bulk.update(running, ["policy_version", "target_seconds", "warn_at", "due_at"])
-
-
-def restart(case: Case, *, at: datetime) -> None:
-    """Start the clocks of the case's new cycle and set `case.due_at`, unsaved.
-
-    They run under the policy of the cycle before.
-    """
-    last = case.clocks.filter(metric=ClockMetric.RESOLUTION).order_by("-cycle").first()
-    if last is None:
-        return
-    found = policies(SlaPolicy.objects.filter(pk=last.policy_id))
-    policy = found[0] if found else None
-    clocks = new_clocks(policy, case.priority, at, cycle=case.cycle)
-    for clock in clocks:
-        clock.case = case
-    bulk.insert(clocks)
-    case.due_at = next_due(clocks)
-
-
-def _policies_of(clocks: Iterable[Clock]) -> QuerySet[SlaPolicy]:
-    return SlaPolicy.objects.filter(pk__in={clock.policy_id for clock in clocks})
-
-
-def sweep(*, now: datetime | None = None) -> tuple[int, int]:
-    """Mark what is to be warned of and what is breached; return how many of each.
-
-    Each clock once, however many sweeps run at a time and however late they come.
-    """
-    now = now or timezone.now()
-    breached = _mark(Clock.objects.to_breach(now), "due_at", "breached_at", now)
-    warned = _mark(Clock.objects.to_warn(now), "warn_at", "warned_at", now)
-    return warned, breached
-
-
-def _mark(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
-    total = 0
-    try:
-        while count := _mark_batch(found, due, mark, now):
-            total += count
-    except IntegrityError:  # one audit stream is broken: the others go on
-        for key in list(found.order_by(due).values_list("pk", flat=True)):
-            total += _mark_alone(found.filter(pk=key), due, mark, now)
-    return total
-
-
-def _mark_alone(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
-    try:
-        return _mark_batch(found, due, mark, now)
-    except IntegrityError:
-        logger.error("A clock cannot be marked: verify the audit of its case.")
-        return 0
+def _nag(done: Swept, now: datetime) -> int:
+    count = escalation.nag(now=now)
+    done.nagged += count
+    return count
 
 
 @transaction.atomic
-def _mark_batch(found: QuerySet[Clock], due: str, mark: str, now: datetime) -> int:
-    rows = found.order_by(due).select_related("case")
-    rows = rows.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    clocks = list(rows[: conf().BATCH_SIZE])
-    if not clocks:
-        return 0
-    Clock.objects.filter(pk__in=[clock.pk for clock in clocks]).update(**{mark: now})
-    events = [_marked(mark.removesuffix("_at"), clock) for clock in clocks]
+def _resume(done: Swept, now: datetime) -> int:
+    """Let cases whose waiting ends be open again, since the end that was expected."""
+    rows = Case.objects.to_resume(now).order_by("waiting_until")
+    found = list(
+        rows.select_for_update(skip_locked=True, no_key=True)[: conf().BATCH_SIZE]
+    )
+    resume_cases(found, now=now)
+    done.resumed += len(found)
+    return len(found)
+
+
+def resume_cases(cases: Sequence[Case], *, now: datetime) -> None:
+    """Open these locked cases again, since the end that was expected or since now."""
+    if not cases:
+        return
+    ends = {case.pk: min(case.waiting_until or now, now) for case in cases}
+    events = []
+    for case in cases:
+        payload = {"since": ends[case.pk], "status_before": case.status}
+        case.move("resume")
+        case.waiting_reason, case.waiting_until = "", None
+        case.version += 1
+        payload["status"] = case.status
+        events.append(audit.NewEvent(kind="case.resumed", case=case, payload=payload))
+    clocks.resumed(ends, cases, now=now)
+    bulk.update(
+        cases, ["status", "waiting_reason", "waiting_until", "due_at", "version"]
+    )
     audit.append(events, now=now)
-    return len(clocks)
 
 
-def _marked(what: str, clock: Clock) -> audit.NewEvent:
+def _all(done: Swept, now: datetime) -> None:
+    try:
+        _until_done(lambda: _batch(done, now))
+    except IntegrityError:  # one audit stream is broken: the others go on
+        keys = list(Clock.objects.waiting(now).values_list("pk", flat=True))
+        for key in keys:
+            try:
+                _batch(done, now, only=key)
+            except IntegrityError:
+                logger.error("A clock cannot be marked: verify the audit of its case.")
+
+
+@dataclass(slots=True)
+class _Due:
+    """A clock that has come to some of its levels."""
+
+    clock: Clock
+    keys: list[str]
+    reached: list[escalation.Reached]
+    event: audit.NewEvent | None = None
+
+
+def _batch(done: Swept, now: datetime, only: int | None = None) -> int:
+    """Act on one batch of clocks; return how many there were."""
+    with transaction.atomic():
+        rows = Clock.objects.waiting(now).order_by("next_at").select_related("case")
+        rows = rows.annotate(is_watched=escalation.is_watched("case"))
+        if only is not None:
+            rows = rows.filter(pk=only)
+        # Clock and case together, and never waiting: a verb holds its case first.
+        rows = rows.select_for_update(
+            skip_locked=True, no_key=True, of=("self", "case")
+        )
+        found = list(rows[: conf().BATCH_SIZE])
+        if found:
+            count = _act(found, now)
+        else:
+            return 0
+    done.warned += count.warned
+    done.breached += count.breached
+    done.escalated += count.escalated
+    return len(found)
+
+
+def _act(found: Sequence[Clock], now: datetime) -> Swept:
+    known = policies.of({clock.version_id for clock in found})
+    pauses, marked = clocks.belongings(found)
+    dues = []
+    for clock in found:
+        policy = known.get(clock.version_id)
+        if policy is None:  # somebody changed it with SQL; logged
+            clock.next_at = None
+            continue
+        spans = clocks.spans(pauses[clock.pk], now)
+        _, levels = policy.terms.levels(
+            clock.metric, clock.case.priority, clock.target, clock.started_at, spans
+        )
+        dues.append(_look(clock, levels, marked[clock.pk], now))
+    marks = [
+        ClockMark(clock_id=due.clock.pk, level=key, at=now)
+        for due in dues
+        for key in due.keys
+    ]
+    bulk.update(found, ["next_at", "warned_at", "breached_at", "breach_cause"])
+    bulk.insert(marks, keys=False)
+    is_watched = any(clock.is_watched for clock in found)  # type: ignore[attr-defined]
+    people = escalation.People(
+        (clock.case for clock in found), now, are_watched=is_watched
+    )
+    told = [due for due in dues if due.event is not None]
+    saved = audit.append([due.event for due in told if due.event], now=now)
+    notices.tell(
+        [
+            notices.Note(event, people.concerned(due.clock.case), _words(due.clock))
+            for due, event in zip(told, saved, strict=True)
+        ],
+        now=now,
+    )
+    steps = [reached for due in dues for reached in due.reached]
+    return Swept(
+        warned=sum(event.kind == "clock.warned" for event in saved),
+        breached=sum(event.kind == "clock.breached" for event in saved),
+        escalated=escalation.take(steps, people, now=now),
+    )
+
+
+def _look(
+    clock: Clock, levels: Sequence[sla.Level], marked: set[str], now: datetime
+) -> _Due:
+    """Find what this clock has come to, and set it: a late sweep catches up once.
+
+    Who is late needs no warning any more: of the levels that were missed, a breach
+    stands for the warnings before it.
+    """
+    waiting = [level for level in levels if level.key not in marked]
+    come = [level for level in waiting if level.at <= now]
+    keys = [level.key for level in come]
+    clock.next_at = next((level.at for level in waiting if level.at > now), None)
+    due = _Due(
+        clock,
+        keys,
+        [
+            escalation.Reached(clock, level.step, level.key)
+            for level in come
+            if level.step is not None
+        ],
+    )
+    if sla.BREACH in keys:
+        clock.breached_at, clock.breach_cause = now, Clock.BreachCause.LATE
+        due.event = clocks.breached(clock)
+    elif any(level.step is None for level in come) and clock.breached_at is None:
+        clock.warned_at = now
+        due.event = _warned(clock, keys)
+    return due
+
+
+def _warned(clock: Clock, keys: Sequence[str]) -> audit.NewEvent:
+    percents = [int(key.split()[1]) for key in keys if key.startswith("warn ")]
     return audit.NewEvent(
-        kind=f"clock.{what}",
+        kind="clock.warned",
         case=clock.case,
-        payload={"metric": clock.metric, "cycle": clock.cycle, "due_at": clock.due_at},
+        payload={
+            "metric": clock.metric,
+            "cycle": clock.cycle,
+            "due_at": clock.due_at,
+            "percent": max(percents),
+        },
+    )
+
+
+def _words(clock: Clock) -> str:
+    """Return what people are told: which case, which promise, by when."""
+    at = timezone.localtime(clock.due_at)
+    when = "was" if clock.breached_at else "is"
+    return f"Case #{clock.case_id}: {clock.metric} {when} due {at:%a %d %b, %H:%M}."
+
+
+# Newer terms for running clocks
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What becomes of one running clock when it goes by the policy's newest version."""
+
+    case: int
+    metric: str
+    cycle: int
+    version_before: int
+    version: int
+    due_before: datetime
+    due_at: datetime
+    is_late: bool
+    """Whether it is past its due time then, and was not before."""
+
+
+def migrate_preview(policy: SlaPolicy, *, now: datetime | None = None) -> list[Move]:
+    """Return what `migrate` would change, clock by clock, and change nothing."""
+    now = now or moment.now()
+    with transaction.atomic():
+        moves = [move for batch in _migrations(policy, now) for move in batch]
+        transaction.set_rollback(True)
+    return moves
+
+
+def migrate(
+    policy: SlaPolicy, *, by: AbstractBaseUser | None, now: datetime | None = None
+) -> list[Move]:
+    """Move the running clocks of this policy's older versions to its newest.
+
+    What was used up is kept. A clock that is past its new due time breaches now, with
+    the cause *target changed*. Batch by batch, each with an event for every case.
+    """
+    now = now or moment.now()
+    return [move for batch in _migrations(policy, now, by) for move in batch]
+
+
+def _migrations(
+    policy: SlaPolicy, now: datetime, by: AbstractBaseUser | None = None
+) -> Iterator[list[Move]]:
+    newest = PolicyVersion.objects.filter(policy=policy).order_by("-number").first()
+    found = policies.of([newest.pk]) if newest else {}
+    older = Case.objects.active().filter(
+        policy_version__policy=policy, policy_version__number__lt=policy.version
+    )
+    last = 0
+    while found:
+        with transaction.atomic():
+            rows = older.filter(pk__gt=last).order_by("pk")
+            cases = list(rows.select_for_update(no_key=True)[: conf().BATCH_SIZE])
+            if not cases:
+                return
+            last = cases[-1].pk
+            yield _migrate(cases, found[newest.pk], by, now)  # type: ignore[union-attr]
+
+
+def _migrate(
+    cases: Sequence[Case],
+    policy: policies.Policy,
+    by: AbstractBaseUser | None,
+    now: datetime,
+) -> list[Move]:
+    changes = clocks.migrate(cases, policy, now=now)
+    bulk.insert(changes, keys=False)
+    for case in cases:
+        case.version += 1
+    bulk.update(cases, ["policy_version", "due_at", "version"])
+    numbers = _numbers(changes)
+    moves = [_moved(change, policy, numbers) for change in changes]
+    audit.append(
+        [
+            audit.NewEvent(
+                kind="case.policy_migrated",
+                case=case,
+                actor=by,
+                payload={
+                    "policy": policy.version.policy_id,
+                    "policy_version": policy.version.number,
+                    "due_at": case.due_at,
+                },
+            )
+            for case in cases
+        ],
+        now=now,
+    )
+    return moves
+
+
+def _numbers(changes: Sequence[TargetChange]) -> dict[int, int]:
+    keys = {change.before_version_id for change in changes}
+    rows = PolicyVersion.objects.filter(pk__in=keys)
+    return dict(rows.values_list("pk", "number"))
+
+
+def _moved(
+    change: TargetChange, policy: policies.Policy, numbers: dict[int, int]
+) -> Move:
+    clock = change.clock
+    return Move(
+        case=clock.case_id,
+        metric=clock.metric,
+        cycle=clock.cycle,
+        version_before=numbers[change.before_version_id],
+        version=policy.version.number,
+        due_before=change.due_before_at,
+        due_at=change.due_after_at,
+        is_late=clock.breach_cause == Clock.BreachCause.TARGET_CHANGED
+        and clock.breached_at == change.at,
     )

@@ -4,13 +4,14 @@ import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
-from cem_cases.migrations import _append_only
+from cem_cases.migrations import _guards
 
 
 class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
@@ -47,21 +48,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "closed",
-                    models.JSONField(
-                        blank=True,
-                        default=list,
-                        help_text='["2026-12-25", …]',
-                        verbose_name="closed dates",
-                    ),
-                ),
-                (
                     "special",
                     models.JSONField(
                         blank=True,
                         default=dict,
                         help_text='{"2026-12-24": [["09:00", "12:00"]], …}',
                         verbose_name="special hours",
+                    ),
+                ),
+                (
+                    "country",
+                    models.CharField(
+                        blank=True,
+                        help_text="Whose public holidays are listed below: DE, GB, US, …",
+                        max_length=10,
+                        verbose_name="country",
+                    ),
+                ),
+                (
+                    "subdivision",
+                    models.CharField(
+                        blank=True,
+                        help_text="State or region, where its holidays differ: BY, SCT, CA, …",
+                        max_length=10,
+                        verbose_name="subdivision",
                     ),
                 ),
             ],
@@ -72,52 +82,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="EscalationStep",
+            name="LastDigest",
             fields=[
                 (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
+                    "recipient",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
                         primary_key=True,
+                        related_name="cem_last_digest",
                         serialize=False,
-                        verbose_name="ID",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="recipient",
                     ),
                 ),
-                (
-                    "metric",
-                    models.CharField(
-                        choices=[
-                            ("first contact", "first contact"),
-                            ("resolution", "resolution"),
-                        ],
-                        max_length=13,
-                        verbose_name="metric",
-                    ),
-                ),
-                (
-                    "percent",
-                    models.PositiveSmallIntegerField(
-                        default=100, verbose_name="at % of the target"
-                    ),
-                ),
-                (
-                    "action",
-                    models.CharField(
-                        choices=[
-                            ("notify owner", "notify the owner"),
-                            ("notify lead", "notify the team's leads"),
-                            ("reassign to lead", "reassign to a lead"),
-                            ("raise priority", "raise the priority"),
-                        ],
-                        max_length=16,
-                        verbose_name="action",
-                    ),
-                ),
+                ("at", models.DateTimeField(blank=True, null=True, verbose_name="at")),
             ],
             options={
-                "verbose_name": "escalation step",
-                "verbose_name_plural": "escalation steps",
-                "ordering": ("policy", "metric", "percent"),
+                "verbose_name": "last digest",
+                "verbose_name_plural": "last digests",
             },
         ),
         migrations.CreateModel(
@@ -157,6 +139,28 @@ class Migration(migrations.Migration):
                 "verbose_name": "organization",
                 "verbose_name_plural": "organizations",
                 "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="PolicyVersion",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(verbose_name="version")),
+                ("terms", models.TextField(verbose_name="terms")),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+            ],
+            options={
+                "verbose_name": "version of an SLA policy",
+                "verbose_name_plural": "versions of SLA policies",
+                "ordering": ("policy", "number"),
             },
         ),
         migrations.CreateModel(
@@ -592,6 +596,21 @@ class Migration(migrations.Migration):
                     models.BooleanField(default=False, verbose_name="complaint"),
                 ),
                 (
+                    "waiting_reason",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="waits for"
+                    ),
+                ),
+                (
+                    "waiting_until",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="Then it is open again by itself.",
+                        null=True,
+                        verbose_name="waits until",
+                    ),
+                ),
+                (
                     "cycle",
                     models.PositiveSmallIntegerField(default=1, verbose_name="cycle"),
                 ),
@@ -631,6 +650,15 @@ class Migration(migrations.Migration):
                         related_name="follow_ups",
                         to="cem_cases.case",
                         verbose_name="follows",
+                    ),
+                ),
+                (
+                    "watchers",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="cem_watched_cases",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="watchers",
                     ),
                 ),
             ],
@@ -716,7 +744,9 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("first contact", "first contact"),
+                            ("next update", "next update"),
                             ("resolution", "resolution"),
+                            ("statutory", "statutory response"),
                         ],
                         max_length=13,
                         verbose_name="metric",
@@ -726,17 +756,42 @@ class Migration(migrations.Migration):
                     "cycle",
                     models.PositiveSmallIntegerField(default=1, verbose_name="cycle"),
                 ),
-                (
-                    "policy_version",
-                    models.PositiveIntegerField(verbose_name="policy version"),
-                ),
                 ("started_at", models.DateTimeField(verbose_name="started at")),
+                ("target_amount", models.PositiveIntegerField(verbose_name="target")),
                 (
-                    "target_seconds",
-                    models.PositiveIntegerField(verbose_name="target in seconds"),
+                    "target_unit",
+                    models.CharField(
+                        choices=[
+                            ("business seconds", "business seconds"),
+                            ("calendar seconds", "calendar seconds"),
+                            ("business days", "business days"),
+                        ],
+                        max_length=16,
+                        verbose_name="unit",
+                    ),
                 ),
-                ("warn_at", models.DateTimeField(verbose_name="warn at")),
-                ("due_at", models.DateTimeField(verbose_name="due at")),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        help_text="While it is paused: as of the pause's beginning.",
+                        verbose_name="due at",
+                    ),
+                ),
+                (
+                    "next_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next look at"
+                    ),
+                ),
+                (
+                    "paused_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="On a finished clock: it was paused when it ended.",
+                        null=True,
+                        verbose_name="paused since",
+                    ),
+                ),
                 (
                     "warned_at",
                     models.DateTimeField(
@@ -747,6 +802,18 @@ class Migration(migrations.Migration):
                     "breached_at",
                     models.DateTimeField(
                         blank=True, null=True, verbose_name="breached at"
+                    ),
+                ),
+                (
+                    "breach_cause",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("late", "late"),
+                            ("target changed", "target changed"),
+                        ],
+                        max_length=14,
+                        verbose_name="cause of the breach",
                     ),
                 ),
                 (
@@ -762,15 +829,35 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "cancel_cause",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("merged", "merged"),
+                            ("resolved", "resolved"),
+                            ("no complaint", "no complaint"),
+                            ("policy changed", "policy changed"),
+                        ],
+                        max_length=14,
+                        verbose_name="cause of the cancelling",
+                    ),
+                ),
+                (
                     "business_elapsed",
                     models.PositiveIntegerField(
-                        blank=True, null=True, verbose_name="business seconds taken"
+                        blank=True,
+                        help_text="Open time of the calendar, without the pauses.",
+                        null=True,
+                        verbose_name="business seconds taken",
                     ),
                 ),
                 (
                     "calendar_elapsed",
                     models.PositiveIntegerField(
-                        blank=True, null=True, verbose_name="calendar seconds taken"
+                        blank=True,
+                        help_text="What the customer waited: every second, pauses included.",
+                        null=True,
+                        verbose_name="calendar seconds taken",
                     ),
                 ),
                 (
@@ -783,11 +870,51 @@ class Migration(migrations.Migration):
                         verbose_name="case",
                     ),
                 ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="clocks",
+                        to="cem_cases.policyversion",
+                        verbose_name="policy version",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "clock",
                 "verbose_name_plural": "clocks",
                 "ordering": ("case", "cycle", "metric"),
+            },
+        ),
+        migrations.CreateModel(
+            name="ClockMark",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("level", models.CharField(max_length=100, verbose_name="level")),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "clock",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="marks",
+                        to="cem_cases.clock",
+                        verbose_name="clock",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "mark of a clock",
+                "verbose_name_plural": "marks of clocks",
+                "ordering": ("at", "pk"),
             },
         ),
         migrations.CreateModel(
@@ -1082,6 +1209,75 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Delivery",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "message_id",
+                    models.CharField(max_length=300, verbose_name="message id"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("sent", "sent"),
+                            ("failed", "failed"),
+                            ("dropped", "not needed any more"),
+                        ],
+                        default="waiting",
+                        max_length=7,
+                        verbose_name="state",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="attempts"
+                    ),
+                ),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(
+                        help_text="While it is being sent: the end of the lease.",
+                        verbose_name="next attempt",
+                    ),
+                ),
+                ("give_up_at", models.DateTimeField(verbose_name="given up at")),
+                (
+                    "sent_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="sent at"),
+                ),
+                (
+                    "error",
+                    models.CharField(blank=True, max_length=200, verbose_name="error"),
+                ),
+                (
+                    "recipient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cem_deliveries",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="recipient",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "delivery",
+                "verbose_name_plural": "deliveries",
+                "ordering": ("-pk",),
+            },
+        ),
+        migrations.CreateModel(
             name="Escalation",
             fields=[
                 (
@@ -1093,7 +1289,22 @@ class Migration(migrations.Migration):
                         verbose_name="ID",
                     ),
                 ),
+                ("level", models.CharField(max_length=100, verbose_name="step")),
+                ("action", models.CharField(max_length=16, verbose_name="action")),
+                ("reason", models.CharField(max_length=200, verbose_name="reason")),
+                (
+                    "done",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="what was done"
+                    ),
+                ),
                 ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "nag_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="tell again at"
+                    ),
+                ),
                 (
                     "acknowledged_at",
                     models.DateTimeField(
@@ -1121,19 +1332,60 @@ class Migration(migrations.Migration):
                         verbose_name="clock",
                     ),
                 ),
-                (
-                    "step",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="cem_cases.escalationstep",
-                        verbose_name="step",
-                    ),
-                ),
             ],
             options={
                 "verbose_name": "escalation",
                 "verbose_name_plural": "escalations",
+                "ordering": ("-at", "-pk"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Holiday",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("day", models.DateField(verbose_name="day")),
+                (
+                    "name",
+                    models.CharField(blank=True, max_length=200, verbose_name="name"),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("own", "own"),
+                            ("country", "country"),
+                            ("ics", "calendar file"),
+                        ],
+                        default="own",
+                        editable=False,
+                        max_length=7,
+                        verbose_name="source",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="closed")),
+                (
+                    "calendar",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="holidays",
+                        to="cem_cases.businesscalendar",
+                        verbose_name="calendar",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "holiday",
+                "verbose_name_plural": "holidays",
+                "ordering": ("day",),
             },
         ),
         migrations.CreateModel(
@@ -1318,6 +1570,71 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Notification",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("text", models.CharField(max_length=300, verbose_name="text")),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "read_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="read at"),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="notifications",
+                        to="cem_cases.delivery",
+                        verbose_name="delivery",
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.auditevent",
+                        verbose_name="event",
+                    ),
+                ),
+                (
+                    "recipient",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="cem_notifications",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="recipient",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "notification",
+                "verbose_name_plural": "notifications",
+                "ordering": ("-pk",),
+            },
+        ),
+        migrations.CreateModel(
             name="Pause",
             fields=[
                 (
@@ -1329,17 +1646,39 @@ class Migration(migrations.Migration):
                         verbose_name="ID",
                     ),
                 ),
-                ("reason", models.CharField(max_length=200, verbose_name="reason")),
-                ("from_at", models.DateTimeField(verbose_name="from")),
                 (
-                    "expected_end_at",
-                    models.DateTimeField(
-                        blank=True, null=True, verbose_name="expected end"
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("new", "new"),
+                            ("open", "open"),
+                            ("pending", "pending"),
+                            ("on hold", "on hold"),
+                            ("resolved", "resolved"),
+                            ("closed", "closed"),
+                        ],
+                        help_text="Of the case.",
+                        max_length=8,
+                        verbose_name="status",
                     ),
                 ),
+                ("reason", models.CharField(max_length=200, verbose_name="reason")),
+                ("from_at", models.DateTimeField(verbose_name="from")),
+                ("expected_end_at", models.DateTimeField(verbose_name="expected end")),
                 (
                     "until_at",
                     models.DateTimeField(blank=True, null=True, verbose_name="until"),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
                 ),
                 (
                     "clock",
@@ -1354,8 +1693,21 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "pause",
                 "verbose_name_plural": "pauses",
-                "ordering": ("from_at",),
+                "ordering": ("from_at", "pk"),
             },
+        ),
+        migrations.AddField(
+            model_name="case",
+            name="policy_version",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="cem_cases.policyversion",
+                verbose_name="version of the SLA policy",
+            ),
         ),
         migrations.CreateModel(
             name="Response",
@@ -1647,7 +1999,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "position",
-                    models.PositiveIntegerField(default=0, verbose_name="position"),
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="The first policy whose conditions hold is the one of a case.",
+                        verbose_name="position",
+                    ),
                 ),
                 (
                     "conditions",
@@ -1658,11 +2014,27 @@ class Migration(migrations.Migration):
                         verbose_name="conditions",
                     ),
                 ),
+                (
+                    "pauses_pending",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Waiting on the customer stops next update and resolution.",
+                        verbose_name="pauses while pending",
+                    ),
+                ),
+                (
+                    "pauses_on_hold",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Waiting on others stops next update and resolution.",
+                        verbose_name="pauses while on hold",
+                    ),
+                ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 (
                     "version",
                     models.PositiveIntegerField(
-                        default=1, editable=False, verbose_name="version"
+                        default=0, editable=False, verbose_name="version"
                     ),
                 ),
                 (
@@ -1685,26 +2057,98 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddField(
-            model_name="escalationstep",
-            name="policy",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="escalation_steps",
-                to="cem_cases.slapolicy",
-                verbose_name="policy",
-            ),
-        ),
-        migrations.AddField(
-            model_name="clock",
+            model_name="policyversion",
             name="policy",
             field=models.ForeignKey(
                 db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
+                related_name="versions",
                 to="cem_cases.slapolicy",
                 verbose_name="policy",
             ),
+        ),
+        migrations.CreateModel(
+            name="EscalationStep",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("first contact", "first contact"),
+                            ("next update", "next update"),
+                            ("resolution", "resolution"),
+                            ("statutory", "statutory response"),
+                        ],
+                        max_length=13,
+                        verbose_name="metric",
+                    ),
+                ),
+                (
+                    "percent",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="at %"
+                    ),
+                ),
+                (
+                    "minutes",
+                    models.IntegerField(
+                        blank=True,
+                        help_text="Before it: negative.",
+                        null=True,
+                        verbose_name="or minutes from due",
+                    ),
+                ),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("notify owner", "notify the owner"),
+                            ("notify lead", "notify the leads"),
+                            ("notify manager", "notify the managers"),
+                            ("reassign to lead", "reassign to a lead"),
+                            ("raise priority", "raise the priority"),
+                            ("add watcher", "add a watcher"),
+                        ],
+                        max_length=16,
+                        verbose_name="action",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Only for: add a watcher.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="watcher",
+                    ),
+                ),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="escalation_steps",
+                        to="cem_cases.slapolicy",
+                        verbose_name="policy",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "escalation step",
+                "verbose_name_plural": "escalation steps",
+                "ordering": ("policy", "metric", "percent", "minutes", "pk"),
+            },
         ),
         migrations.CreateModel(
             name="Question",
@@ -1789,7 +2233,9 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("first contact", "first contact"),
+                            ("next update", "next update"),
                             ("resolution", "resolution"),
+                            ("statutory", "statutory response"),
                         ],
                         max_length=13,
                         verbose_name="metric",
@@ -1803,16 +2249,32 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "seconds",
+                    "amount",
                     models.PositiveIntegerField(
-                        help_text="Open time of the policy's calendar, in seconds.",
-                        verbose_name="seconds",
+                        help_text="In the unit: seconds, or business days.",
+                        verbose_name="amount",
                     ),
                 ),
                 (
-                    "warn_percent",
-                    models.PositiveSmallIntegerField(
-                        default=75, verbose_name="warn at %"
+                    "unit",
+                    models.CharField(
+                        choices=[
+                            ("business seconds", "business seconds"),
+                            ("calendar seconds", "calendar seconds"),
+                            ("business days", "business days"),
+                        ],
+                        default="business seconds",
+                        max_length=16,
+                        verbose_name="unit",
+                    ),
+                ),
+                (
+                    "warn_percents",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="[75], or [50, 90]",
+                        verbose_name="warn at %",
                     ),
                 ),
                 (
@@ -1833,6 +2295,75 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="TargetChange",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[
+                            ("priority", "priority changed"),
+                            ("policy", "another policy applies"),
+                            ("migration", "moved to a newer version"),
+                        ],
+                        max_length=9,
+                        verbose_name="cause",
+                    ),
+                ),
+                (
+                    "before_amount",
+                    models.PositiveIntegerField(verbose_name="target before"),
+                ),
+                (
+                    "before_unit",
+                    models.CharField(
+                        choices=[
+                            ("business seconds", "business seconds"),
+                            ("calendar seconds", "calendar seconds"),
+                            ("business days", "business days"),
+                        ],
+                        max_length=16,
+                        verbose_name="unit before",
+                    ),
+                ),
+                ("due_before_at", models.DateTimeField(verbose_name="due before")),
+                ("due_after_at", models.DateTimeField(verbose_name="due after")),
+                (
+                    "before_version",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.policyversion",
+                        verbose_name="version before",
+                    ),
+                ),
+                (
+                    "clock",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="target_changes",
+                        to="cem_cases.clock",
+                        verbose_name="clock",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "change of a target",
+                "verbose_name_plural": "changes of targets",
+                "ordering": ("at", "pk"),
+            },
+        ),
+        migrations.CreateModel(
             name="Membership",
             fields=[
                 (
@@ -1847,9 +2378,14 @@ class Migration(migrations.Migration):
                 (
                     "role",
                     models.CharField(
-                        choices=[("agent", "agent"), ("lead", "lead")],
+                        choices=[
+                            ("agent", "agent"),
+                            ("lead", "lead"),
+                            ("manager", "manager"),
+                        ],
                         default="agent",
-                        max_length=5,
+                        help_text="Managers hear of escalations; rules give them no cases.",
+                        max_length=7,
                         verbose_name="role",
                     ),
                 ),
@@ -1998,6 +2534,12 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="clockmark",
+            constraint=models.UniqueConstraint(
+                fields=("clock", "level"), name="cem_mark_once"
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="contact",
             constraint=models.CheckConstraint(
                 condition=models.Q(
@@ -2017,16 +2559,92 @@ class Migration(migrations.Migration):
                 fields=("channel", "identifier"), name="cem_identity_unique"
             ),
         ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")),
+                fields=["next_attempt_at", "id"],
+                name="cem_delivery_waiting",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="delivery",
+            constraint=models.UniqueConstraint(
+                fields=("message_id",), name="cem_delivery_message_id"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sent_at__isnull", False), ("state", "sent")),
+                    models.Q(
+                        models.Q(("state", "sent"), _negated=True), ("sent_at", None)
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_delivery_sent_has_time",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="escalation",
+            index=models.Index(
+                condition=models.Q(("nag_at__isnull", False)),
+                fields=["nag_at"],
+                name="cem_escalation_nag",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="escalation",
             constraint=models.UniqueConstraint(
-                fields=("clock", "step"), name="cem_escalation_once"
+                fields=("clock", "level"), name="cem_escalation_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="escalation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("acknowledged_at", None), ("acknowledged_by", None)),
+                    models.Q(
+                        ("acknowledged_at__isnull", False),
+                        ("acknowledged_by__isnull", False),
+                        ("nag_at", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_escalation_acknowledged",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="holiday",
+            constraint=models.UniqueConstraint(
+                fields=("calendar", "day"), name="cem_holiday_unique"
             ),
         ),
         migrations.AddConstraint(
             model_name="importreject",
             constraint=models.UniqueConstraint(
                 fields=("job", "line"), name="cem_importreject_line"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="notification",
+            index=models.Index(
+                fields=["recipient", "-id"], name="cem_notification_list"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="notification",
+            index=models.Index(
+                condition=models.Q(("delivery", None), ("read_at", None)),
+                fields=["at"],
+                name="cem_notification_to_mail",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="notification",
+            constraint=models.UniqueConstraint(
+                fields=("event", "recipient"), name="cem_notification_once"
             ),
         ),
         migrations.AddIndex(
@@ -2072,14 +2690,6 @@ class Migration(migrations.Migration):
                 violation_error_message="An annual value needs its currency.",
             ),
         ),
-        migrations.AddIndex(
-            model_name="pause",
-            index=models.Index(
-                condition=models.Q(("until_at", None)),
-                fields=["expected_end_at"],
-                name="cem_pause_to_end",
-            ),
-        ),
         migrations.AddConstraint(
             model_name="pause",
             constraint=models.CheckConstraint(
@@ -2099,35 +2709,12 @@ class Migration(migrations.Migration):
                 name="cem_pause_one_open",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="escalationstep",
-            constraint=models.UniqueConstraint(
-                fields=("policy", "metric", "percent", "action"), name="cem_step_unique"
-            ),
-        ),
         migrations.AddIndex(
             model_name="clock",
             index=models.Index(
-                condition=models.Q(
-                    ("cancelled_at", None),
-                    ("completed_at", None),
-                    ("breached_at", None),
-                ),
-                fields=["due_at"],
-                name="cem_clock_to_breach",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="clock",
-            index=models.Index(
-                condition=models.Q(
-                    ("cancelled_at", None),
-                    ("completed_at", None),
-                    ("breached_at", None),
-                    ("warned_at", None),
-                ),
-                fields=["warn_at"],
-                name="cem_clock_to_warn",
+                condition=models.Q(("next_at__isnull", False)),
+                fields=["next_at"],
+                name="cem_clock_next",
             ),
         ),
         migrations.AddConstraint(
@@ -2139,7 +2726,12 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="clock",
             constraint=models.CheckConstraint(
-                condition=models.Q(("metric__in", ["first contact", "resolution"])),
+                condition=models.Q(
+                    (
+                        "metric__in",
+                        ["first contact", "next update", "resolution", "statutory"],
+                    )
+                ),
                 name="cem_clock_metric_known",
             ),
         ),
@@ -2147,9 +2739,29 @@ class Migration(migrations.Migration):
             model_name="clock",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("completed_at", None), ("cancelled_at", None), _connector="OR"
+                    models.Q(("cancelled_at", None), ("completed_at", None)),
+                    models.Q(
+                        ("cancelled_at", None),
+                        ("completed_at__isnull", False),
+                        ("next_at", None),
+                    ),
+                    models.Q(
+                        ("cancelled_at__isnull", False),
+                        ("completed_at", None),
+                        ("next_at", None),
+                    ),
+                    _connector="OR",
                 ),
                 name="cem_clock_one_end",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="clock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("paused_at", None), ("next_at", None), _connector="OR"
+                ),
+                name="cem_clock_paused_waits",
             ),
         ),
         migrations.AddConstraint(
@@ -2174,8 +2786,62 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="clock",
             constraint=models.CheckConstraint(
-                condition=models.Q(("warn_at__lte", models.F("due_at"))),
-                name="cem_clock_warns_before",
+                condition=models.Q(
+                    models.Q(("breach_cause", ""), ("breached_at", None)),
+                    models.Q(
+                        ("breached_at__isnull", False),
+                        models.Q(("breach_cause", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_clock_breach_has_cause",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="clock",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("cancel_cause", ""), ("cancelled_at", None)),
+                    models.Q(
+                        ("cancelled_at__isnull", False),
+                        models.Q(("cancel_cause", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_clock_cancel_has_cause",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(
+                fields=("policy", "number"), name="cem_policyversion_unique"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="escalationstep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("minutes__isnull", False), ("percent", None)),
+                    models.Q(("minutes", None), ("percent__gt", 0)),
+                    _connector="OR",
+                ),
+                name="cem_step_one_point",
+                violation_error_message="Give either a percentage or minutes from the due time.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="escalationstep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("action", "add watcher"), ("user__isnull", False)),
+                    models.Q(
+                        models.Q(("action", "add watcher"), _negated=True),
+                        ("user", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_step_watcher",
+                violation_error_message="A watcher goes with: add a watcher.",
             ),
         ),
         migrations.AddConstraint(
@@ -2236,17 +2902,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="target",
             constraint=models.CheckConstraint(
-                condition=models.Q(("seconds__gt", 0)), name="cem_target_takes_time"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="target",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("warn_percent__gte", 1), ("warn_percent__lte", 100)
-                ),
-                name="cem_target_warn_percent",
-                violation_error_message="Warn at 1 to 100 percent.",
+                condition=models.Q(("amount__gt", 0)),
+                name="cem_target_takes_time",
+                violation_error_message="A target takes some time.",
             ),
         ),
         migrations.AddConstraint(
@@ -2270,6 +2928,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="case",
             index=models.Index(fields=["customer", "status"], name="cem_case_customer"),
+        ),
+        migrations.AddIndex(
+            model_name="case",
+            index=models.Index(
+                condition=models.Q(("waiting_until__isnull", False)),
+                fields=["waiting_until"],
+                name="cem_case_to_resume",
+            ),
         ),
         migrations.AddConstraint(
             model_name="case",
@@ -2345,6 +3011,24 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("status__in", ["pending", "on hold"]),
+                        ("waiting_until__isnull", False),
+                    ),
+                    models.Q(
+                        models.Q(("status__in", ["pending", "on hold"]), _negated=True),
+                        ("waiting_reason", ""),
+                        ("waiting_until", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_case_waiting_has_an_end",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="survey",
             constraint=models.CheckConstraint(
                 condition=models.Q(("metric__in", ["nps", "csat", "ces"])),
@@ -2415,5 +3099,5 @@ class Migration(migrations.Migration):
                 name="cem_response_done_or_failed",
             ),
         ),
-        migrations.RunPython(_append_only.install, _append_only.remove),
+        migrations.RunPython(_guards.install, _guards.remove),
     ]

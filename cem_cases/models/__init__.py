@@ -1,7 +1,7 @@
 """The rows. Import models from here; the submodules may move.
 
 Imports among the submodules point one way: customers ← capture ← route ← improve ←
-cases ← sla ← audit.
+cases ← sla ← clocks ← audit ← notices.
 """
 
 from cem_cases.models.audit import SYSTEM, AuditDetail, AuditEvent, AuditHead, Seal
@@ -22,19 +22,32 @@ from cem_cases.models.cases import (
     Template,
     sees_everything,
 )
+from cem_cases.models.clocks import (
+    Clock,
+    ClockMark,
+    Escalation,
+    Pause,
+    TargetChange,
+)
 from cem_cases.models.customers import ChannelIdentity, Customer, Organization
 from cem_cases.models.imports import ImportJob, ImportReject
 from cem_cases.models.improve import RootCause
+from cem_cases.models.notices import (
+    Delivery,
+    LastDigest,
+    Notification,
+    address_of,
+)
 from cem_cases.models.route import Absence, Membership, Rule, Team
 from cem_cases.models.sla import (
     BusinessCalendar,
-    Clock,
     ClockMetric,
-    Escalation,
     EscalationStep,
-    Pause,
+    Holiday,
+    PolicyVersion,
     SlaPolicy,
     Target,
+    TimeUnit,
 )
 
 __all__ = [
@@ -50,17 +63,23 @@ __all__ = [
     "Case",
     "ChannelIdentity",
     "Clock",
+    "ClockMark",
     "ClockMetric",
     "Contact",
     "Customer",
+    "Delivery",
     "Escalation",
     "EscalationStep",
+    "Holiday",
     "ImportJob",
     "ImportReject",
     "Invitation",
+    "LastDigest",
     "Membership",
+    "Notification",
     "Organization",
     "Pause",
+    "PolicyVersion",
     "Question",
     "Response",
     "RootCause",
@@ -70,8 +89,11 @@ __all__ = [
     "Survey",
     "Tag",
     "Target",
+    "TargetChange",
     "Team",
     "Template",
+    "TimeUnit",
     "Touchpoint",
+    "address_of",
     "sees_everything",
 ]

@@ -65,6 +65,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
         """Cases with which somebody still has to do something."""
         return self.filter(status__in=rules.ACTIVE)
 
+    def to_resume(self, now: datetime) -> Self:
+        """Pending and held cases whose expected end has come."""
+        return self.filter(waiting_until__lte=now)
+
     def overdue(self, now: datetime) -> Self:
         """Active cases whose next due time has passed."""
         return self.active().filter(due_at__lt=now)
@@ -215,10 +219,32 @@ class Case(models.Model):
         related_name="merged",
         verbose_name=_("merged into"),
     )
+    policy_version = models.ForeignKey(
+        "cem_cases.PolicyVersion",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # shown on the case; running clocks are found by theirs
+        verbose_name=_("version of the SLA policy"),
+    )
+    waiting_reason = models.CharField(_("waits for"), max_length=200, blank=True)
+    waiting_until = models.DateTimeField(
+        _("waits until"),
+        null=True,
+        blank=True,
+        help_text=_("Then it is open again by itself."),
+    )
     cycle = models.PositiveSmallIntegerField(_("cycle"), default=1)
     version = models.PositiveIntegerField(_("version"), default=1)
     tags = models.ManyToManyField(
         Tag, blank=True, related_name="cases", verbose_name=_("tags")
+    )
+    watchers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        blank=True,
+        related_name="cem_watched_cases",
+        verbose_name=_("watchers"),
     )
 
     objects = CaseQuerySet.as_manager()
@@ -261,6 +287,16 @@ class Case(models.Model):
                 | (~Q(status="closed") & Q(closed_at=None)),
                 name="cem_case_closed_has_time",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=["pending", "on hold"], waiting_until__isnull=False
+                )
+                | (
+                    ~Q(status__in=["pending", "on hold"])
+                    & Q(waiting_until=None, waiting_reason="")
+                ),
+                name="cem_case_waiting_has_an_end",
+            ),
         )
         indexes = (
             # the lists' order: newest first
@@ -271,6 +307,12 @@ class Case(models.Model):
             models.Index(fields=["owner", "due_at"], name="cem_case_owner_desk"),
             # "has this customer an open case?", and the customer's history
             models.Index(fields=["customer", "status"], name="cem_case_customer"),
+            # the sweep: cases whose waiting ends
+            models.Index(
+                fields=["waiting_until"],
+                condition=Q(waiting_until__isnull=False),
+                name="cem_case_to_resume",
+            ),
         )
 
     def __str__(self) -> str:

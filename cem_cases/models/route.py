@@ -52,6 +52,7 @@ class Membership(models.Model):
     class Role(models.TextChoices):
         AGENT = "agent", _("agent")
         LEAD = "lead", _("lead")
+        MANAGER = "manager", _("manager")
 
     team = models.ForeignKey(
         Team,
@@ -67,7 +68,13 @@ class Membership(models.Model):
         related_name="cem_memberships",
         verbose_name=_("user"),
     )
-    role = models.CharField(_("role"), max_length=5, choices=Role, default=Role.AGENT)
+    role = models.CharField(
+        _("role"),
+        max_length=7,
+        choices=Role,
+        default=Role.AGENT,
+        help_text=_("Managers hear of escalations; rules give them no cases."),
+    )
     capacity = models.PositiveSmallIntegerField(
         _("capacity"),
         null=True,

@@ -1,23 +1,24 @@
 from __future__ import annotations
 
+import json
 import re
-from datetime import datetime
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from cem_cases import rules
+from cem_cases import sla as business_time
 from cem_cases.models.cases import Case
-from cem_cases.sla import InvalidCalendar, parse_calendar
 
 
 class BusinessCalendar(models.Model):
-    """When people work: openings per weekday in one zone, less the closed dates."""
+    """When people work: openings per weekday in one zone, less the holidays."""
 
     name = models.CharField(_("name"), max_length=200, unique=True)
     zone = models.CharField(_("time zone"), max_length=100, default="UTC")
@@ -26,14 +27,23 @@ class BusinessCalendar(models.Model):
         default=dict,
         help_text=_('{"mon": [["09:00", "12:00"], ["13:00", "24:00"]], …}'),
     )
-    closed = models.JSONField(
-        _("closed dates"), default=list, blank=True, help_text=_('["2026-12-25", …]')
-    )
     special = models.JSONField(
         _("special hours"),
         default=dict,
         blank=True,
         help_text=_('{"2026-12-24": [["09:00", "12:00"]], …}'),
+    )
+    country = models.CharField(
+        _("country"),
+        max_length=10,
+        blank=True,
+        help_text=_("Whose public holidays are listed below: DE, GB, US, …"),
+    )
+    subdivision = models.CharField(
+        _("subdivision"),
+        max_length=10,
+        blank=True,
+        help_text=_("State or region, where its holidays differ: BY, SCT, CA, …"),
     )
 
     class Meta:
@@ -46,28 +56,78 @@ class BusinessCalendar(models.Model):
 
     def clean(self) -> None:
         """Refuse a calendar that never opens, or whose entries contradict."""
+        holidays = self.holidays.all() if self.pk else ()
         try:
-            parse_calendar(self.as_data(), opens_within_year_of=timezone.localdate())
-        except InvalidCalendar as error:
+            business_time.parse_calendar(
+                self.as_data(holidays), opens_within_year_of=timezone.localdate()
+            )
+        except business_time.InvalidCalendar as error:
             field = re.split(r"[.[]", error.path)[0]
-            known = field in ("zone", "hours", "closed", "special")
+            known = field in ("zone", "hours", "special")
             raise ValidationError({field if known else "hours": str(error)}) from None
 
-    def as_data(self) -> dict[str, Any]:
-        """Return what `cem_cases.sla.parse_calendar` reads."""
+    def as_data(self, holidays: Any = None) -> dict[str, Any]:
+        """Return what `cem_cases.sla.parse_calendar` reads.
+
+        `holidays`: these instead of the saved ones.
+        """
+        found = self.holidays.all() if holidays is None else holidays
         return {
             "zone": self.zone,
             "hours": self.hours,
-            "closed": self.closed,
+            "closed": sorted({h.day.isoformat() for h in found if h.is_active}),
             "special": self.special,
         }
 
 
+class Holiday(models.Model):
+    """One date on which a calendar is closed; switched off, it is a day like others."""
+
+    class Source(models.TextChoices):
+        OWN = "own", _("own")
+        COUNTRY = "country", _("country")
+        ICS = "ics", _("calendar file")
+
+    calendar = models.ForeignKey(
+        BusinessCalendar,
+        models.CASCADE,
+        related_name="holidays",
+        db_index=False,  # cem_holiday_unique begins with it
+        verbose_name=_("calendar"),
+    )
+    day = models.DateField(_("day"))
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    source = models.CharField(
+        _("source"), max_length=7, choices=Source, default=Source.OWN, editable=False
+    )
+    is_active = models.BooleanField(_("closed"), default=True)
+
+    class Meta:
+        verbose_name = _("holiday")
+        verbose_name_plural = _("holidays")
+        ordering = ("day",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["calendar", "day"], name="cem_holiday_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day.isoformat()} {self.name}".strip()
+
+
 class SlaPolicy(models.Model):
-    """What we promise, to whom; the first active one whose conditions hold counts."""
+    """What we promise, to whom; the first active one whose conditions hold counts.
+
+    It is edited here; cases and clocks go by its versions (`PolicyVersion`).
+    """
 
     name = models.CharField(_("name"), max_length=200, unique=True)
-    position = models.PositiveIntegerField(_("position"), default=0)
+    position = models.PositiveIntegerField(
+        _("position"),
+        default=0,
+        help_text=_("The first policy whose conditions hold is the one of a case."),
+    )
     conditions = models.JSONField(
         _("conditions"),
         default=dict,
@@ -84,8 +144,18 @@ class SlaPolicy(models.Model):
         verbose_name=_("calendar"),
         help_text=_("Empty: around the clock."),
     )
+    pauses_pending = models.BooleanField(
+        _("pauses while pending"),
+        default=True,
+        help_text=_("Waiting on the customer stops next update and resolution."),
+    )
+    pauses_on_hold = models.BooleanField(
+        _("pauses while on hold"),
+        default=False,
+        help_text=_("Waiting on others stops next update and resolution."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
-    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+    version = models.PositiveIntegerField(_("version"), default=0, editable=False)
 
     class Meta:
         verbose_name = _("SLA policy")
@@ -97,16 +167,26 @@ class SlaPolicy(models.Model):
 
     def clean(self) -> None:
         try:
-            rules.parse_conditions(self.conditions)
+            rules.parse_conditions(self.conditions, of_case=True)
         except rules.InvalidRule as error:
             raise ValidationError({"conditions": str(error)}) from None
 
 
 class ClockMetric(models.TextChoices):
-    """What a clock measures, from the opening of the case on."""
+    """What a clock measures."""
 
-    FIRST_CONTACT = "first contact", _("first contact")
-    RESOLUTION = "resolution", _("resolution")
+    FIRST_CONTACT = business_time.Metric.FIRST_CONTACT.value, _("first contact")
+    NEXT_UPDATE = business_time.Metric.NEXT_UPDATE.value, _("next update")
+    RESOLUTION = business_time.Metric.RESOLUTION.value, _("resolution")
+    STATUTORY = business_time.Metric.STATUTORY.value, _("statutory response")
+
+
+class TimeUnit(models.TextChoices):
+    """In what a target is counted."""
+
+    BUSINESS_SECONDS = business_time.Unit.BUSINESS_SECONDS.value, _("business seconds")
+    CALENDAR_SECONDS = business_time.Unit.CALENDAR_SECONDS.value, _("calendar seconds")
+    BUSINESS_DAYS = business_time.Unit.BUSINESS_DAYS.value, _("business days")
 
 
 class Target(models.Model):
@@ -121,10 +201,15 @@ class Target(models.Model):
     )
     metric = models.CharField(_("metric"), max_length=13, choices=ClockMetric)
     priority = models.PositiveSmallIntegerField(_("priority"), choices=Case.Priority)
-    seconds = models.PositiveIntegerField(
-        _("seconds"), help_text=_("Open time of the policy's calendar, in seconds.")
+    amount = models.PositiveIntegerField(
+        _("amount"), help_text=_("In the unit: seconds, or business days.")
     )
-    warn_percent = models.PositiveSmallIntegerField(_("warn at %"), default=75)
+    unit = models.CharField(
+        _("unit"), max_length=16, choices=TimeUnit, default=TimeUnit.BUSINESS_SECONDS
+    )
+    warn_percents = models.JSONField(
+        _("warn at %"), default=list, blank=True, help_text=_("[75], or [50, 90]")
+    )
 
     class Meta:
         verbose_name = _("target")
@@ -135,12 +220,9 @@ class Target(models.Model):
                 fields=["policy", "metric", "priority"], name="cem_target_unique"
             ),
             models.CheckConstraint(
-                condition=Q(seconds__gt=0), name="cem_target_takes_time"
-            ),
-            models.CheckConstraint(
-                condition=Q(warn_percent__gte=1, warn_percent__lte=100),
-                name="cem_target_warn_percent",
-                violation_error_message=_("Warn at 1 to 100 percent."),
+                condition=Q(amount__gt=0),
+                name="cem_target_takes_time",
+                violation_error_message=_("A target takes some time."),
             ),
         )
 
@@ -148,224 +230,129 @@ class Target(models.Model):
         return f"{self.get_metric_display()}, {self.get_priority_display()}"
 
 
-RUNNING = Q(completed_at=None, cancelled_at=None)
-
-
-class ClockQuerySet(models.QuerySet["Clock"]):
-    def running(self) -> Self:
-        """Clocks that have neither been completed nor cancelled."""
-        return self.filter(RUNNING)
-
-    def to_breach(self, now: datetime) -> Self:
-        """Running clocks whose due time has passed and which are not marked yet.
-
-        What is done at the very due instant is in time.
-        """
-        return self.running().filter(breached_at=None, due_at__lt=now)
-
-    def to_warn(self, now: datetime) -> Self:
-        """Running clocks whose warning time has come and which are not marked yet."""
-        return self.running().filter(breached_at=None, warned_at=None, warn_at__lte=now)
-
-
-class Clock(models.Model):
-    """The running (or finished) time of one metric of one case."""
-
-    case = models.ForeignKey(
-        Case,
-        models.PROTECT,
-        related_name="clocks",
-        db_index=False,  # cem_clock_unique begins with it
-        verbose_name=_("case"),
-    )
-    metric = models.CharField(_("metric"), max_length=13, choices=ClockMetric)
-    cycle = models.PositiveSmallIntegerField(_("cycle"), default=1)
-    policy = models.ForeignKey(
-        SlaPolicy,
-        models.PROTECT,
-        related_name="+",
-        db_index=False,  # a policy with clocks is never deleted in passing
-        verbose_name=_("policy"),
-    )
-    policy_version = models.PositiveIntegerField(_("policy version"))
-    started_at = models.DateTimeField(_("started at"))
-    target_seconds = models.PositiveIntegerField(_("target in seconds"))
-    warn_at = models.DateTimeField(_("warn at"))
-    due_at = models.DateTimeField(_("due at"))
-    warned_at = models.DateTimeField(_("warned at"), null=True, blank=True)
-    breached_at = models.DateTimeField(_("breached at"), null=True, blank=True)
-    completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
-    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
-    business_elapsed = models.PositiveIntegerField(
-        _("business seconds taken"), null=True, blank=True
-    )
-    calendar_elapsed = models.PositiveIntegerField(
-        _("calendar seconds taken"), null=True, blank=True
-    )
-
-    objects = ClockQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("clock")
-        verbose_name_plural = _("clocks")
-        ordering = ("case", "cycle", "metric")
-        constraints = (
-            models.UniqueConstraint(
-                fields=["case", "metric", "cycle"], name="cem_clock_unique"
-            ),
-            models.CheckConstraint(
-                condition=Q(metric__in=["first contact", "resolution"]),
-                name="cem_clock_metric_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(completed_at=None) | Q(cancelled_at=None),
-                name="cem_clock_one_end",
-            ),
-            models.CheckConstraint(
-                condition=Q(
-                    completed_at=None, business_elapsed=None, calendar_elapsed=None
-                )
-                | Q(
-                    completed_at__isnull=False,
-                    business_elapsed__isnull=False,
-                    calendar_elapsed__isnull=False,
-                ),
-                name="cem_clock_completed_elapsed",
-            ),
-            models.CheckConstraint(
-                condition=Q(warn_at__lte=F("due_at")), name="cem_clock_warns_before"
-            ),
-        )
-        indexes = (
-            # the sweep: running clocks that are due and not marked as breached
-            models.Index(
-                fields=["due_at"],
-                condition=RUNNING & Q(breached_at=None),
-                name="cem_clock_to_breach",
-            ),
-            # the sweep: running clocks about which nobody has been warned
-            models.Index(
-                fields=["warn_at"],
-                condition=RUNNING & Q(breached_at=None, warned_at=None),
-                name="cem_clock_to_warn",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.get_metric_display()} ({self.cycle})"
-
-    @property
-    def is_running(self) -> bool:
-        return self.completed_at is None and self.cancelled_at is None
-
-
-class Pause(models.Model):
-    """A span in which a clock stands still; open while `until_at` is empty."""
-
-    # indexed: a clock's pauses
-    clock = models.ForeignKey(
-        Clock, models.PROTECT, related_name="pauses", verbose_name=_("clock")
-    )
-    reason = models.CharField(_("reason"), max_length=200)
-    from_at = models.DateTimeField(_("from"))
-    expected_end_at = models.DateTimeField(_("expected end"), null=True, blank=True)
-    until_at = models.DateTimeField(_("until"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("pause")
-        verbose_name_plural = _("pauses")
-        ordering = ("from_at",)
-        constraints = (
-            models.CheckConstraint(
-                condition=Q(until_at=None) | Q(from_at__lte=F("until_at")),
-                name="cem_pause_ends_after_start",
-            ),
-            models.UniqueConstraint(
-                fields=["clock"], condition=Q(until_at=None), name="cem_pause_one_open"
-            ),
-        )
-        indexes = (
-            # the sweep: open pauses whose expected end has come
-            models.Index(
-                fields=["expected_end_at"],
-                condition=Q(until_at=None),
-                name="cem_pause_to_end",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return self.reason
-
-
 class EscalationStep(models.Model):
-    """Who hears of it when a clock has used up so much of its target."""
+    """What happens when a clock comes to a point before, at or after its due time.
+
+    The point is a share of the target (`percent`), or so many `minutes` from the due
+    time: before it when negative.
+    """
 
     class Action(models.TextChoices):
-        NOTIFY_OWNER = "notify owner", _("notify the owner")
-        NOTIFY_LEAD = "notify lead", _("notify the team's leads")
-        REASSIGN_TO_LEAD = "reassign to lead", _("reassign to a lead")
-        RAISE_PRIORITY = "raise priority", _("raise the priority")
+        NOTIFY_OWNER = business_time.Action.NOTIFY_OWNER.value, _("notify the owner")
+        NOTIFY_LEAD = business_time.Action.NOTIFY_LEAD.value, _("notify the leads")
+        NOTIFY_MANAGER = (
+            business_time.Action.NOTIFY_MANAGER.value,
+            _("notify the managers"),
+        )
+        REASSIGN_TO_LEAD = (
+            business_time.Action.REASSIGN_TO_LEAD.value,
+            _("reassign to a lead"),
+        )
+        RAISE_PRIORITY = (
+            business_time.Action.RAISE_PRIORITY.value,
+            _("raise the priority"),
+        )
+        ADD_WATCHER = business_time.Action.ADD_WATCHER.value, _("add a watcher")
 
     policy = models.ForeignKey(
         SlaPolicy,
         models.CASCADE,
         related_name="escalation_steps",
-        db_index=False,  # cem_step_unique begins with it
+        # indexed: the steps of a policy
         verbose_name=_("policy"),
     )
     metric = models.CharField(_("metric"), max_length=13, choices=ClockMetric)
-    percent = models.PositiveSmallIntegerField(_("at % of the target"), default=100)
+    percent = models.PositiveSmallIntegerField(_("at %"), null=True, blank=True)
+    minutes = models.IntegerField(
+        _("or minutes from due"),
+        null=True,
+        blank=True,
+        help_text=_("Before it: negative."),
+    )
     action = models.CharField(_("action"), max_length=16, choices=Action)
-
-    class Meta:
-        verbose_name = _("escalation step")
-        verbose_name_plural = _("escalation steps")
-        ordering = ("policy", "metric", "percent")
-        constraints = (
-            models.UniqueConstraint(
-                fields=["policy", "metric", "percent", "action"],
-                name="cem_step_unique",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.percent} %: {self.get_action_display()}"
-
-
-class Escalation(models.Model):
-    """That one step was taken for one clock; at most once."""
-
-    clock = models.ForeignKey(
-        Clock,
-        models.PROTECT,
-        related_name="escalations",
-        db_index=False,  # cem_escalation_once begins with it
-        verbose_name=_("clock"),
-    )
-    # indexed: may this step be deleted?
-    step = models.ForeignKey(
-        EscalationStep, models.PROTECT, related_name="+", verbose_name=_("step")
-    )
-    at = models.DateTimeField(_("at"))
-    acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
     # indexed: may this user be deleted?
-    acknowledged_by = models.ForeignKey(
+    user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
         blank=True,
         related_name="+",
-        verbose_name=_("acknowledged by"),
+        verbose_name=_("watcher"),
+        help_text=_("Only for: add a watcher."),
     )
 
     class Meta:
-        verbose_name = _("escalation")
-        verbose_name_plural = _("escalations")
+        verbose_name = _("escalation step")
+        verbose_name_plural = _("escalation steps")
+        ordering = ("policy", "metric", "percent", "minutes", "pk")
         constraints = (
-            models.UniqueConstraint(
-                fields=["clock", "step"], name="cem_escalation_once"
+            models.CheckConstraint(
+                condition=Q(percent=None, minutes__isnull=False)
+                | Q(percent__gt=0, minutes=None),
+                name="cem_step_one_point",
+                violation_error_message=_(
+                    "Give either a percentage or minutes from the due time."
+                ),
+            ),
+            models.CheckConstraint(
+                condition=Q(action="add watcher", user__isnull=False)
+                | (~Q(action="add watcher") & Q(user=None)),
+                name="cem_step_watcher",
+                violation_error_message=_("A watcher goes with: add a watcher."),
             ),
         )
 
     def __str__(self) -> str:
-        return str(self.step)
+        return f"{self.get_metric_display()}: {self.get_action_display()}"
+
+
+class PolicyVersion(models.Model):
+    """A policy as it was saved once, its calendar included; it never changes.
+
+    Clocks keep the version with which they started.
+    """
+
+    policy = models.ForeignKey(
+        SlaPolicy,
+        models.PROTECT,
+        related_name="versions",
+        db_index=False,  # cem_policyversion_unique begins with it
+        verbose_name=_("policy"),
+    )
+    number = models.PositiveIntegerField(_("version"))
+    # what `cem_cases.sla.parse_terms` reads, as canonical text
+    terms = models.TextField(_("terms"))
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("version of an SLA policy")
+        verbose_name_plural = _("versions of SLA policies")
+        ordering = ("policy", "number")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["policy", "number"], name="cem_policyversion_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.policy_id} v{self.number}"
+
+    def value(self) -> tuple[rules.Node, business_time.Terms]:
+        """Return its conditions and its terms, as they are reckoned with.
+
+        Raises InvalidRule or InvalidPolicy where somebody changed them with SQL.
+        """
+        return _compile(self.terms)
+
+
+@lru_cache(maxsize=256)
+def _compile(text: str) -> tuple[rules.Node, business_time.Terms]:
+    # The calendar inside lays out its years once; as long as the text is the same.
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        raise business_time.InvalidPolicy("terms", "are not JSON") from None
+    if not isinstance(raw, dict):
+        raise business_time.InvalidPolicy("terms", "must be an object")
+    conditions = rules.parse_conditions(raw.get("conditions"), of_case=True)
+    return conditions, business_time.parse_terms(raw)

@@ -349,11 +349,11 @@ def test_close_ends_a_resolved_case_for_good(case, ada):
 def test_a_new_priority_keeps_the_start_and_swaps_the_target(case, ada):
     before = case.clocks.get(metric=ClockMetric.FIRST_CONTACT)
 
-    changed = cases.set_priority(case, by=ada, priority=1)
+    changed = cases.set_priority(case, by=ada, priority=1, now=MONDAY)
 
     after = case.clocks.get(metric=ClockMetric.FIRST_CONTACT)
     assert after.started_at == before.started_at
-    assert after.target_seconds * 3 == before.target_seconds
+    assert after.target_amount * 3 == before.target_amount
     assert changed.due_at == after.due_at < before.due_at
 
 
@@ -381,7 +381,15 @@ def test_every_change_writes_exactly_one_event(case, ada, bob):
         lambda: cases.contact(
             case, by=bob, channel="phone", attempt="sent", now=MONDAY
         ),
-        lambda: cases.set_priority(case, by=bob, priority=2),
+        lambda: cases.set_priority(case, by=bob, priority=2, now=MONDAY),
+        lambda: cases.mark_complaint(case, by=bob, now=MONDAY),
+        lambda: cases.set_pending(
+            case, by=bob, reason="x", until=MONDAY + DAY, now=MONDAY
+        ),
+        lambda: cases.put_on_hold(
+            case, by=bob, reason="x", until=MONDAY + DAY, now=MONDAY
+        ),
+        lambda: cases.resume(case, by=bob, now=MONDAY),
         lambda: resolve(case, bob),
         lambda: cases.reopen(case, by=bob, reason="x", now=MONDAY + HOUR),
         lambda: resolve(case, bob),

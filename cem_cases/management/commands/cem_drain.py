@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentTypeError
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.utils import timezone
 
 from cem_cases.loop import drain, sla
 from cem_cases.models import Response
@@ -26,16 +26,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print totals as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = timezone.now()
-        done = drain.drain(seconds=options["seconds"], now=now)
-        warned, breached = sla.sweep(now=now)
+        done = drain.drain(seconds=options["seconds"])
+        swept = sla.sweep()
         totals = {
             "processed": done.processed,
             "opened": done.opened,
             "joined": done.joined,
             "failed": done.failed,
-            "warned": warned,
-            "breached": breached,
+            **asdict(swept),
             "waiting": Response.objects.unprocessed().count(),
             "parked": Response.objects.failed().count(),
         }
@@ -49,7 +47,8 @@ class Command(BaseCommand):
             "Responses: {processed:,} processed, {failed:,} failed, "
             "{waiting:,} waiting, {parked:,} parked",
             "Cases: {opened:,} opened, {joined:,} joined by another response",
-            "Clocks: {warned:,} warned, {breached:,} breached",
+            "Clocks: {warned:,} warned, {breached:,} breached, {escalated:,} escalated; "
+            "{resumed:,} cases resumed, {nagged:,} reminders",
         ):
             self.stdout.write(line.format(**totals))
 
