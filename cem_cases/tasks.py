@@ -7,12 +7,11 @@ time, and nothing is done twice.
 import logging
 
 from celery import shared_task
-from django.utils import timezone
 
 from cem_cases import enqueue
 from cem_cases.channels import email
 from cem_cases.conf import conf
-from cem_cases.loop import audit, notices, sla
+from cem_cases.loop import audit, moment, notices, sla
 from cem_cases.loop import drain as loop_drain
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ def sweep() -> None:
 @shared_task(name="cem_cases.deliver", ignore_result=True, acks_late=True)
 def deliver() -> None:
     """Make the digests that are due, and send what waits for a bounded time."""
-    now = timezone.now()
+    now = moment.now()
     notices.gather(now=now)
     email.send_waiting(now=now, seconds=DELIVER_SECONDS)
 

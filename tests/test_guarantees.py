@@ -10,13 +10,28 @@ import os
 import random
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 import redis
 from django.db import connection
 
-from cem_cases.loop import audit, capture, sla
-from cem_cases.models import AuditEvent, Case, Clock, Membership, Response
+from cem_cases.loop import audit, capture, moment, sla
+from cem_cases.models import (
+    AuditEvent,
+    Case,
+    Clock,
+    ClockMark,
+    ClockMetric,
+    Escalation,
+    EscalationStep,
+    Membership,
+    Notification,
+    Response,
+    SlaPolicy,
+    Target,
+    Team,
+)
 from tests import make, waiting
 
 pytestmark = [pytest.mark.guarantee, pytest.mark.django_db(transaction=True)]
@@ -160,19 +175,98 @@ def test_a_doorbell_wakes_a_worker_within_a_minute_without_any_beat(site, worker
     assert Case.objects.count() == 5
 
 
-def test_three_beats_and_two_workers_mark_each_clock_once(site, workers):
+def test_three_beats_and_two_workers_act_once_on_each_level_of_a_clock(site, workers):
+    escalating()
     capture.record(answers(60, 30), now=make.MONDAY)  # due long ago
     workers(2, env=IMPATIENT)
     for _ in range(3):
         workers(0, beat=True, env=IMPATIENT)
 
-    waiting.until(lambda: _breached() == 60, within=60)
+    waiting.until(lambda: _events("case.escalated") == 60, within=60)
     time.sleep(5)  # some more sweeps
 
-    assert _breached() == 60
-    assert sla.sweep() == (0, 0)
+    assert_each_level_once(30)
+
+
+def test_workers_that_are_killed_while_they_sweep_act_once(site, workers):
+    escalating()
+    capture.record(answers(400, 400), now=make.MONDAY)  # an outage of years
+    running = workers(2, env=IMPATIENT)
+    workers(0, beat=True, env=IMPATIENT)
+    waiting.until(lambda: _events("clock.breached") > 0, within=60)
+    seen = []
+    for round_ in range(6):
+        seen.append(_events("clock.breached"))
+        running[round_ % 2].kill()
+        (running[round_ % 2],) = workers(1, env=IMPATIENT, wait=False)
+        time.sleep(0.7)
+    waiting.until(lambda: _events("case.escalated") == 800, within=90)
+
+    assert len(set(seen)) > 1  # they were killed in the midst of it
+    assert_each_level_once(400)
+
+
+def test_workers_whose_clocks_are_two_hours_off_warn_and_breach_on_time(site, workers):
+    """Nothing before its time by the database's clock, and nothing later."""
+    now = moment.now()
+    early, late = answers(20, 20)[:10], answers(20, 20)[10:]
+    SlaPolicy.objects.update(calendar=None)
+    make.publish(SlaPolicy.objects.get(), around_the_clock(hours=4))
+    capture.record(early, now=now - timedelta(hours=5))  # were due an hour ago
+    capture.record(late, now=now - timedelta(hours=3))  # will be due in an hour
+    for hours in ("2", "-2"):
+        env = {"DJANGO_SETTINGS_MODULE": "tests.skewed_settings"}
+        workers(1, beat=True, env=env | {"CLOCK_SKEW_HOURS": hours})
+
+    waiting.until(lambda: _events("clock.breached") == 10, within=60)
+    time.sleep(5)  # some more sweeps, by both
+
+    assert _events("clock.breached") == 10
+    assert set(
+        Clock.objects.exclude(breached_at=None).values_list(
+            "case__opening_response__external_id", flat=True
+        )
+    ) == {answer["external_id"] for answer in early}
+    for event in AuditEvent.objects.all():
+        assert abs(event.at - now) < timedelta(minutes=5)
+
+
+def around_the_clock(hours):
+    return [
+        Target(metric=metric, priority=priority, amount=amount, unit="calendar seconds")
+        for priority in (1, 2, 3, 4)
+        for metric, amount in (
+            (ClockMetric.FIRST_CONTACT, hours * 3600),
+            (ClockMetric.RESOLUTION, 30 * 86_400),
+        )
+    ]
+
+
+def escalating():
+    """The site's policy, with two steps at the due time of the first contact."""
+    policy = SlaPolicy.objects.get()
+    for team in Team.objects.all():
+        make.agent(team, role=Membership.Role.LEAD, capacity=0)
+    steps = [
+        EscalationStep(metric=ClockMetric.FIRST_CONTACT, percent=percent, action=action)
+        for percent, action in ((100, "notify lead"), (150, "raise priority"))
+    ]
+    make.publish(policy, list(policy.targets.all()), steps)
+
+
+def assert_each_level_once(cases):
+    """Two clocks for each case, both long overdue; two steps on the first."""
+    assert _events("clock.breached") == 2 * cases
+    assert _events("clock.warned") == 0
+    assert _events("case.escalated") == 2 * cases == Escalation.objects.count()
+    assert ClockMark.objects.filter(level="breach").count() == 2 * cases
+    assert set(Case.objects.values_list("priority", flat=True)) == {2}
+    leads = Membership.objects.filter(role=Membership.Role.LEAD).values("user")
+    told = Notification.objects.filter(event__kind="case.escalated")
+    assert told.filter(recipient__in=leads).count() == cases
+    assert sla.sweep() == sla.Swept()
     assert list(audit.verify()) == []
 
 
-def _breached():
-    return AuditEvent.objects.filter(kind="clock.breached").count()
+def _events(kind):
+    return AuditEvent.objects.filter(kind=kind).count()

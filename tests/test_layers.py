@@ -23,7 +23,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "tasks": {"loop", "channels", "conf", "enqueue"},
     "admin": {"loop", "models", "exceptions", "conf", *PURE},
     "api": {"loop", "models", "exceptions", "conf", *PURE},
-    "management": {"loop", "models", "exceptions", "conf", *PURE},
+    # channels: for sites without Celery, cem_drain also sends
+    "management": {"loop", "channels", "models", "exceptions", "conf", *PURE},
     "conf": set(),
     "exceptions": set(),
     "signals": set(),

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 from argparse import ArgumentTypeError
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from cem_cases.loop import drain, sla
+from cem_cases.channels import email
+from cem_cases.loop import drain, moment, notices, sla
 from cem_cases.models import Response
+
+logger = logging.getLogger(__name__)
+
+DELIVER_SECONDS = 10
 
 
 class Command(BaseCommand):
@@ -28,12 +34,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         done = drain.drain(seconds=options["seconds"])
         swept = sla.sweep()
+        sent = _deliver()
         totals = {
             "processed": done.processed,
             "opened": done.opened,
             "joined": done.joined,
             "failed": done.failed,
             **asdict(swept),
+            "sent": sent,
             "waiting": Response.objects.unprocessed().count(),
             "parked": Response.objects.failed().count(),
         }
@@ -49,8 +57,20 @@ class Command(BaseCommand):
             "Cases: {opened:,} opened, {joined:,} joined by another response",
             "Clocks: {warned:,} warned, {breached:,} breached, {escalated:,} escalated; "
             "{resumed:,} cases resumed, {nagged:,} reminders",
+            "E-mails: {sent:,} sent",
         ):
             self.stdout.write(line.format(**totals))
+
+
+def _deliver() -> int:
+    """Send what people are told; what is wrong with the mail settings stops nothing."""
+    now = moment.now()
+    try:
+        notices.gather(now=now)
+        return email.send_waiting(now=now, seconds=DELIVER_SECONDS).sent
+    except Exception as error:  # its text may quote an address
+        logger.error("Nothing was delivered: %s", type(error).__name__)
+        return 0
 
 
 def _positive(text: str) -> float:
