@@ -53,15 +53,6 @@ def test_a_policy_is_not_saved_over_somebody_elses_change(door, root):
     assert "Somebody else saved version 2" in at.text(answered)
 
 
-def test_a_calendar_that_never_opens_is_refused(door, root):
-    answered = door(root).post(
-        "/admin/cem_cases/businesscalendar/add/",
-        {"name": "Never", "zone": "UTC", "hours": '{"mon": []}'},
-    )
-
-    assert "no opening in the year" in at.text(answered)
-
-
 def test_clocks_are_listed_by_how_they_stand(door, ada, north):
     make.policy()
     make.case(team=north)

@@ -625,3 +625,84 @@ def test_new_targets_cost_the_same_for_one_case_and_for_many(
         clocks.reconsider(found, changed="case.priority", now=MONDAY)
 
     assert not list(audit.verify())
+
+
+# The whole table, each row at the very due second of the metric and one second later
+
+EVENTS = {
+    "contacted": lambda case, by, at: call(case, by, at),
+    "pending": lambda case, by, at: cases.set_pending(
+        case, by=by, reason="photo", until=at + DAY, now=at
+    ),
+    "on hold": lambda case, by, at: cases.put_on_hold(
+        case, by=by, reason="parts", until=at + DAY, now=at
+    ),
+    "priority": lambda case, by, at: cases.set_priority(
+        case, by=by, priority=4, now=at
+    ),
+    "team": lambda case, by, at: cases.assign(
+        case, by=by, to=None, team=make.team(), now=at
+    ),
+    "resolved": lambda case, by, at: resolve(case, by, at),
+    "reopened": lambda case, by, at: cases.reopen(
+        resolve(case, by, at), by=by, reason="again", now=at
+    ),
+    "merged": lambda case, by, at: clocks.cancelled(case, at=at, cause="merged"),
+    "edited": lambda case, by, at: config.save_policy(
+        SlaPolicy.objects.get(), by=None, now=at
+    ),
+}
+TABLE = [
+    # event, first contact, next update, resolution, statutory
+    ("contacted", "completed", "completed; 2 runs", "runs", "runs"),
+    ("pending", "runs", "paused", "paused", "runs"),
+    ("on hold", "runs", "paused", "paused", "runs"),
+    ("priority", "runs", "runs", "runs", "runs"),
+    ("team", "runs", "runs", "runs", "runs"),
+    ("resolved", "completed", "cancelled", "completed", "completed"),
+    (
+        "reopened",
+        "completed",
+        "cancelled; 2 runs",
+        "completed; 2 runs",
+        "completed; 2 runs",
+    ),
+    ("merged", "cancelled", "cancelled", "cancelled", "cancelled"),
+    ("edited", "runs", "runs", "runs", "runs"),
+]
+CELLS = [
+    pytest.param(event, metric, cell, id=f"{event}, {metric}")
+    for event, *cells in TABLE
+    for metric, cell in zip((FIRST, UPDATE, RESOLUTION, STATUTORY), cells, strict=True)
+]
+
+
+def words(clock):
+    if clock.completed_at:
+        return "completed"
+    if clock.cancelled_at:
+        return "cancelled"
+    return "paused" if clock.paused_at else "runs"
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["due", "a second late"])
+@pytest.mark.parametrize(("event", "metric", "cell"), CELLS)
+def test_the_whole_table(event, metric, cell, late):
+    case, agent, _ = case_of(pauses_on_hold=True)
+    case = cases.claim(case, by=agent, now=MONDAY)
+    case = cases.mark_complaint(case, by=agent, now=MONDAY)
+    if metric != FIRST:  # it would be completed already
+        case = call(case, agent, MONDAY)
+    first = clock_of(case, metric, cycle=1)
+    at = first.due_at + late * SECOND
+
+    with transaction.atomic():
+        EVENTS[event](case, agent, at)
+    sla.sweep(now=at)  # marks what runs on, and is late
+
+    first.refresh_from_db()
+    second = clock_of(case, metric, cycle=2)
+    found = words(first) + (f"; 2 {words(second)}" if second else "")
+    assert found == cell
+    assert first.breach_cause == ("late" if late else "")
+    assert not list(audit.verify())
