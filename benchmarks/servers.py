@@ -40,8 +40,14 @@ def copies(of: Iterable[object]) -> Iterator[Callable[[object], None]]:
 
     names = {each: f"{NAME}_{each}" for each in of}
 
+    at: object = None
+    kept: dict[object, object] = {}
+
     def go_to(each: object) -> None:
-        connection.close()
+        """Each copy keeps its connection, and what that has cached."""
+        nonlocal at
+        kept[at], at = connection.connection, each
+        connection.connection = kept.get(each)
         connection.settings_dict["NAME"] = names[each]
 
     server = _server()
@@ -51,14 +57,17 @@ def copies(of: Iterable[object]) -> Iterator[Callable[[object], None]]:
     try:
         yield go_to
     finally:
-        connection.close()
+        for each in names:
+            go_to(each)
+            connection.close()
         for name in names.values():
             _run(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @functools.cache
 def _server() -> str:
-    return os.environ.get("CEM_BENCH_DATABASE_URL") or pglaunch.start()
+    given = os.environ.get("CEM_BENCH_DATABASE_URL")
+    return given or pglaunch.start(shared_buffers="1GB")
 
 
 def _set_up(url: str) -> None:

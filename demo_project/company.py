@@ -23,6 +23,7 @@ from cem_cases.models import (
     BusinessCalendar,
     ClockMetric,
     EscalationStep,
+    Holiday,
     Membership,
     Question,
     Rule,
@@ -91,7 +92,9 @@ def create(*, begins: datetime, ends: datetime) -> Company:
     _teams(users, begins, ends)
     improve.create_starter_causes()
     _surveys()
-    _policies(_calendar(begins.year, ends.year + 1), by=users["admin"], now=begins)
+    years = range(begins.year, ends.year + 3)
+    calendar = _calendar(years, by=users["admin"], now=begins)
+    _policies(calendar, by=users["admin"], now=begins)
     for position, fields in enumerate(RULES, start=1):
         rule = Rule(position=position * 10, is_active=True, **fields)
         config.save(rule, by=users["admin"], now=begins)
@@ -234,31 +237,50 @@ SURVEYS: Sequence[tuple[Mapping[str, Any], str, Sequence[tuple[str, str, str]]]]
 )
 
 
-def _calendar(first_year: int, last_year: int) -> BusinessCalendar:
-    years = range(first_year, last_year + 1)
+def _calendar(years: range, *, by: User, now: datetime) -> BusinessCalendar:
     calendar = BusinessCalendar(
         name="Office Berlin",
         zone="Europe/Berlin",
+        country="DE",
         hours={
             day: [["09:00", "17:00"]] for day in ("mon", "tue", "wed", "thu", "fri")
         },
-        closed=[day.isoformat() for year in years for day in holidays(year)],
         special={f"{year}-12-24": [["09:00", "12:00"]] for year in years},
     )
-    calendar.full_clean()
-    calendar.save()
+    closed = [
+        Holiday(calendar=calendar, day=day, name=name, source=Holiday.Source.COUNTRY)
+        for year in years
+        for day, name in holidays(year).items()
+    ]
+    config.save_calendar(calendar, holidays=closed, by=by, now=now)
     return calendar
 
 
-def holidays(year: int) -> list[date]:
-    """Return the public holidays of all Germany.
+def holidays(year: int) -> Mapping[date, str]:
+    """Return the public holidays of all Germany, without the extra for all countries.
 
-    >>> [str(day) for day in holidays(2025)][1:3]
-    ['2025-04-18', '2025-04-21']
+    >>> {str(day): name for day, name in holidays(2025).items()}["2025-04-18"]
+    'Karfreitag'
     """
-    from_easter = [easter(year) + timedelta(days=n) for n in (-2, 1, 39, 50)]
-    fixed = [date(year, *day) for day in ((1, 1), (5, 1), (10, 3), (12, 25), (12, 26))]
-    return sorted(fixed + from_easter)
+    fixed = {date(year, *day): name for day, name in _FIXED.items()}
+    sunday = easter(year)
+    from_easter = {sunday + timedelta(n): name for n, name in _FROM_EASTER.items()}
+    return dict(sorted({**fixed, **from_easter}.items()))
+
+
+_FIXED: Mapping[tuple[int, int], str] = {
+    (1, 1): "Neujahr",
+    (5, 1): "Erster Mai",
+    (10, 3): "Tag der Deutschen Einheit",
+    (12, 25): "Erster Weihnachtstag",
+    (12, 26): "Zweiter Weihnachtstag",
+}
+_FROM_EASTER: Mapping[int, str] = {
+    -2: "Karfreitag",
+    1: "Ostermontag",
+    39: "Christi Himmelfahrt",
+    50: "Pfingstmontag",
+}
 
 
 def easter(year: int) -> date:

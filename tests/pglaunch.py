@@ -31,10 +31,13 @@ SPEED = {
 }
 
 
-def start() -> str:
-    """Start a server that lives as long as this process; return its URL."""
+def start(**settings: str) -> str:
+    """Start a server that lives as long as this process; return its URL.
+
+    `settings` of PostgreSQL go before our own.
+    """
     base = Path(tempfile.mkdtemp(prefix="cem-pg-"))
-    cluster = _Cluster(base, _bin_folder(), _identity())
+    cluster = _Cluster(base, _bin_folder(), _identity(), {**SPEED, **settings})
     cluster.settle()
     cluster.create()
     server = cluster.serve()
@@ -54,6 +57,7 @@ class _Cluster:
     base: Path
     programs: Path
     identity: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
@@ -85,7 +89,7 @@ class _Cluster:
 
     def serve(self) -> processes.Tethered:
         """Start the server on a Unix socket, where no port can clash."""
-        options = [part for item in SPEED.items() for part in ("-c", "=".join(item))]
+        options = [part for item in self.settings.items() for part in ("-c", "=".join(item))]
         server = processes.start(
             "postgres",
             [self.programs / "postgres", "-D", self.data, "-k", self.base, *options],

@@ -84,6 +84,19 @@ def among(values: Collection[Any], kind: str = "bigint") -> Any:
     return RawSQL(f"SELECT unnest(%s::{kind}[])", [list(values)])  # noqa: S611
 
 
+def exist(*queries: models.QuerySet[Any]) -> tuple[bool, ...]:
+    """Return, for each of these queries, whether it finds a row: in one statement."""
+    connection = connections[router.db_for_read(AuditHead)]
+    parts, values = [], []
+    for query in queries:
+        sql, params = query.order_by().values("pk")[:1].query.sql_with_params()
+        parts.append(f"EXISTS ({sql})")
+        values += params
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", values)
+        return tuple(map(bool, cursor.fetchone()))
+
+
 def _order(names: Sequence[str]) -> Callable[[models.Model], Any]:
     def key(row: models.Model) -> tuple[str, ...]:
         return tuple(str(getattr(row, name) or "") for name in names)

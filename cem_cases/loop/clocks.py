@@ -193,6 +193,7 @@ class Running:
         self.settle(clock, at)
         if clock.paused_at is not None:
             self.end_pause(clock, at)
+            self.aim(clock, at)
         clock.cancelled_at, clock.cancel_cause, clock.next_at = at, cause, None
 
     def save(self, *, now: datetime, started: Sequence[Clock] = ()) -> None:

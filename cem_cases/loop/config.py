@@ -209,6 +209,8 @@ def save_calendar(
     """
     now = now or moment.now()
     is_new = calendar._state.adding
+    if not is_new:  # whoever else saves it waits
+        BusinessCalendar.objects.select_for_update(no_key=True).get(pk=calendar.pk)
     rows = list(
         holidays if holidays is not None else [] if is_new else calendar.holidays.all()
     )

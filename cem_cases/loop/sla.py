@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
@@ -30,6 +30,9 @@ from cem_cases.models import (
 
 logger = logging.getLogger(__name__)
 
+UNREADABLE = timedelta(hours=1)
+"""When a clock whose version cannot be read is looked at again."""
+
 
 @dataclass(slots=True)
 class Swept:
@@ -49,10 +52,16 @@ def sweep(*, now: datetime | None = None) -> Swept:
     time and however late they come.
     """
     now, done = now or moment.now(), Swept()
-    if Case.objects.to_resume(now).exists():
+    resume, clocks_wait, nag = bulk.exist(
+        Case.objects.to_resume(now),
+        Clock.objects.waiting(now),
+        Escalation.objects.to_nag(now),
+    )
+    if resume:
         _until_done(lambda: _resume(done, now))
-    _all(done, now)
-    if Escalation.objects.to_nag(now).exists():
+    if resume or clocks_wait:
+        _all(done, now)
+    if nag:
         _until_done(lambda: _nag(done, now))
     return done
 
@@ -151,8 +160,8 @@ def _act(found: Sequence[Clock], now: datetime) -> Swept:
     dues = []
     for clock in found:
         policy = known.get(clock.version_id)
-        if policy is None:  # somebody changed it with SQL; logged
-            clock.next_at = None
+        if policy is None:  # somebody changed it with SQL; logged, and not given up
+            clock.next_at = now + UNREADABLE
             continue
         spans = clocks.spans(pauses[clock.pk], now)
         _, levels = policy.terms.levels(

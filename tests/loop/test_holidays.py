@@ -11,6 +11,7 @@ from cem_cases.loop import holidays
 from cem_cases.models import AuditEvent, BusinessCalendar, Holiday, PolicyVersion
 from tests import make
 from tests.make import DAY, MONDAY
+from tests.threads import at_once
 
 CHRISTMAS = date(2025, 12, 25)
 FILE = (
@@ -213,3 +214,11 @@ def test_a_policy_that_would_be_dead_is_named(bavaria, boss):
         holidays.top_up(bavaria, by=boss, now=MONDAY)
 
     assert not Holiday.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_add_the_same_at_once_add_it_once(boss, bavaria):
+    def add():
+        return len(holidays.top_up(bavaria, by=boss, now=MONDAY).days)
+
+    assert sorted(at_once([add, add])) == [0, bavaria.holidays.count()]
