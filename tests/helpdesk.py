@@ -12,7 +12,7 @@ suffice, then by hours, by minutes, by seconds.
 import csv
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -39,16 +39,29 @@ LONGEST_WAIT = timedelta(days=90)
 FIRST, UPDATE, RESOLUTION = "first contact", "next update", "resolution"
 SECONDS, DAYS = "business seconds", "business days"
 PROMISES = {
-    (FIRST, SECONDS): {URGENT: 2 * 3600, HIGH: 4 * 3600, NORMAL: 8 * 3600, LOW: 57_600},
-    (RESOLUTION, SECONDS): {URGENT: 36_000, HIGH: 72_000, NORMAL: 144_000, LOW: 288_000},
-    (UPDATE, DAYS): {URGENT: 1, HIGH: 2, NORMAL: 3, LOW: 5},
+    FIRST: (
+        SECONDS,
+        {URGENT: 2 * 3600, HIGH: 4 * 3600, NORMAL: 8 * 3600, LOW: 16 * 3600},
+    ),
+    RESOLUTION: (
+        SECONDS,
+        {URGENT: 10 * 3600, HIGH: 20 * 3600, NORMAL: 40 * 3600, LOW: 80 * 3600},
+    ),
+    UPDATE: (DAYS, {URGENT: 1, HIGH: 2, NORMAL: 3, LOW: 5}),
 }
-HOURS = (("08:00", "12:30"), ("13:30", "18:00"))  # Monday to Friday
-EASTER_MONDAYS = ((2010, 4, 5), (2011, 4, 25), (2012, 4, 9), (2013, 4, 1), (2014, 4, 21))
-FEASTS = ((1, 1), (1, 6), (4, 25), (5, 1), (6, 2), (8, 15), (11, 1), (12, 8), (12, 25))
-FEASTS += ((12, 26),)
-HOLIDAYS = {date(*day) for day in EASTER_MONDAYS} | {
-    date(year, *feast) for year in range(2010, 2015) for feast in FEASTS
+HOURS = (("08:00", "12:30"), ("13:30", "18:00"))
+"""From Monday to Friday."""
+EASTER_MONDAYS = ("2010-04-05", "2011-04-25", "2012-04-09", "2013-04-01", "2014-04-21")
+FEASTS = (
+    *("01-01", "01-06", "04-25", "05-01", "06-02"),
+    *("08-15", "11-01", "12-08", "12-25", "12-26"),
+)
+HOLIDAYS = {
+    date.fromisoformat(day)
+    for day in (
+        *EASTER_MONDAYS,
+        *(f"{year}-{feast}" for year in range(2010, 2015) for feast in FEASTS),
+    )
 }
 
 
@@ -170,10 +183,10 @@ def _watched(work: Sequence[Sequence[Event]]) -> Iterator[Watched]:
     opened = _second(work[0][0].at)
     yield Watched(FIRST, opened, first and _second(first.at), "completed")
     for events in work:
-        opened, end = _second(events[0].at), None
-        halted = len(events) > 1 and events[-2].activity == WAIT
+        opened, end, halted = _second(events[0].at), None, False
         if events[-1].activity in ENDS:
             end = _second(events[-1].at)
+            halted = len(events) > 1 and events[-2].activity == WAIT
         yield Watched(RESOLUTION, opened, end, "completed", halted)
         said = [opened] if events is not work[0] else []
         said += [_second(event.at) for event in events if event.activity == TAKE]
@@ -210,35 +223,44 @@ def _verdict(
         for since, until in pauses
         if clock.metric != FIRST and since < stop and until > clock.start
     ]
+    dues = [
+        (max(since, clock.start), due(clock.metric, aim, clock.start, halts))
+        for since, aim in [(clock.start, priority), *changes]
+        if since <= stop
+    ]
     ticked_until = halts[-1][0] if clock.halted and halts else stop
-    cause = ""
-    for at, changed in (*changes, (ticked_until, 0)):
-        if clock.start < at <= stop and not any(a < at < b for a, b in halts):
-            if not cause and at > due(clock.metric, priority, clock.start, halts):
-                cause = "late"
-            if changed and not cause:
-                is_late = at > due(clock.metric, changed, clock.start, halts)
-                cause = "target changed" if is_late else ""
-        if changed and at <= stop:
-            priority = changed
     ended = None if clock.end is None else _instant(clock.end)
-    is_done = ended is not None and clock.how == "completed"
+    is_done = clock.how == "completed" and ended is not None
     return Verdict(
         started_at=_instant(clock.start),
-        due_at=_instant(due(clock.metric, priority, clock.start, halts)),
+        due_at=_instant(dues[-1][1]),
         completed_at=ended if is_done else None,
         cancelled_at=None if is_done else ended,
         business_elapsed=open_seconds(clock.start, stop, halts) if is_done else None,
         calendar_elapsed=stop - clock.start if is_done else None,
-        breach_cause=cause,
+        breach_cause=_breach(dues, halts, ticked_until),
     )
+
+
+def _breach(
+    dues: Sequence[tuple[int, int]], halts: Sequence[Span], ticked_until: int
+) -> str:
+    """Say why it was too late, if it was: `dues` are the due times, each since when.
+
+    A clock that stands still is not late, and what happens at the very due second is in
+    time.
+    """
+    for (_, before), (at, after) in pairwise(dues):
+        if any(since < at < until for since, until in halts):
+            continue
+        if at > min(before, after):
+            return "late" if at > before else "target changed"
+    return "late" if ticked_until > dues[-1][1] else ""
 
 
 def due(metric: str, priority: int, start: int, pauses: Sequence[Span] = ()) -> int:
     """Return the first second at which the promise is used up."""
-    ((unit, amounts),) = (
-        (unit, amounts) for (name, unit), amounts in PROMISES.items() if name == metric
-    )
+    unit, amounts = PROMISES[metric]
     if unit == SECONDS:
         return walk(start, amounts[priority], pauses)
     ends = _days_on(start, amounts[priority])
@@ -315,6 +337,6 @@ def _instant(second: int) -> datetime:
     return EPOCH + timedelta(seconds=second)
 
 
-def at(text: str) -> int:
+def second(text: str) -> int:
     """Return the second at which the clocks in Rome show this."""
-    return _second(datetime.combine(date.fromisoformat(text[:10]), time.fromisoformat(text[11:]), ROME))
+    return _second(datetime.fromisoformat(text).replace(tzinfo=ROME))

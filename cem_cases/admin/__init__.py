@@ -6,22 +6,28 @@ can register the same classes. Who sees which row is asked of `visible_to` alone
 
 from cem_cases.admin import (
     audit,
+    calendars,
     capture,
     cases,
     customers,
     imports,
     improve,
+    notices,
+    policies,
     route,
     sla,
 )
 
 __all__ = [
     "audit",
+    "calendars",
     "capture",
     "cases",
     "customers",
     "imports",
     "improve",
+    "notices",
+    "policies",
     "route",
     "sla",
 ]

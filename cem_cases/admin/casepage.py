@@ -9,21 +9,28 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from cem_cases.admin import timeline, words
+from cem_cases.admin import clockbar, clocks, timeline, words
 from cem_cases.admin.base import Page, may_view
+from cem_cases.admin.clockbar import Hand
+from cem_cases.loop.audit import stream_of
 from cem_cases.models import (
+    AuditEvent,
     Case,
     ChannelIdentity,
     Clock,
     Contact,
     Customer,
+    Escalation,
     Question,
     Response,
 )
 
 MOST_RESPONSES = 10
+MOST_CLOCKS = 50
+MOST_ESCALATIONS = 50
 MOST_CASES = 5
 PATH_LENGTH = 12
 
@@ -36,16 +43,6 @@ class Answer:
     has_opened: bool
     score: words.Said
     answers: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Hand:
-    """One clock, as it is shown."""
-
-    row: Clock
-    target: str
-    took: str
-    stands: words.Said
 
 
 @dataclass(slots=True)
@@ -79,6 +76,9 @@ def context(
 ) -> dict[str, Any]:
     contacts = Contact.objects.filter(case=case).order_by("-pk")[: timeline.LONGEST]
     owner = case.owner
+    escalations = _escalations(case)
+    shown, earlier = _hands(case, now)
+    looks, marks = clockbar.legend([*shown, *earlier])
     return {
         "case": case,
         "owner": timeline.name_of(owner) if owner else "",
@@ -86,8 +86,21 @@ def context(
         "status": words.status(case),
         "priority": words.priority(case),
         "due": words.due(case, now),
+        "waits_until": case.waiting_until and words.when(case.waiting_until, now),
+        "watchers": [timeline.name_of(user) for user in case.watchers.order_by("pk")],
+        "open_escalations": [
+            (row, _escalation(row)) for row in escalations if not row.acknowledged_by
+        ],
+        "seen_escalations": [
+            (row, _escalation(row), timeline.name_of(row.acknowledged_by))
+            for row in escalations
+            if row.acknowledged_by
+        ],
         "answers": _answers(case),
-        "clocks": [_hand(clock, now) for clock in case.clocks.order_by("cycle", "pk")],
+        "clocks": shown,
+        "earlier_clocks": earlier,
+        "looks": looks,
+        "marks": marks,
         "profile": _profile(page, request, case),
         "entries": timeline.of(case, {contact.pk: contact for contact in contacts}),
     }
@@ -121,14 +134,50 @@ def _answer(
     )
 
 
-def _hand(clock: Clock, now: datetime) -> Hand:
-    took = clock.business_elapsed
-    return Hand(
-        row=clock,
-        target=words.span(clock.target_seconds, days=False),
-        took="" if took is None else words.span(took, days=False),
-        stands=words.clock(clock, now),
+def _hands(case: Case, now: datetime) -> tuple[list[Hand], list[Hand]]:
+    """Return the newest clock of each metric, and those before them.
+
+    What runs comes first, the earliest due time before the others.
+    """
+    found = clocks.rows(Clock.objects.filter(case=case)).order_by("-pk")[:MOST_CLOCKS]
+    why = _why(case)
+    newest: dict[str, Hand] = {}
+    earlier = []
+    for clock in found:
+        hand = clockbar.hand(clock, now, why)
+        if clock.metric in newest:
+            earlier.append(hand)
+        else:
+            newest[clock.metric] = hand
+    shown = sorted(
+        newest.values(), key=lambda hand: (not hand.row.is_running, hand.row.due_at)
     )
+    return shown, earlier
+
+
+def _why(case: Case) -> dict[int, str]:
+    """Return what decided for each policy that was ever chosen for this case."""
+    events = AuditEvent.objects.filter(
+        stream=stream_of(case.pk), kind__in=("case.opened", "case.policy_changed")
+    )
+    return {
+        look["policy"]: look["because"]
+        for event in events.order_by("sequence")
+        for look in event.data.get("policies", ())
+        if look["matched"]
+    }
+
+
+def _escalations(case: Case) -> list[Escalation]:
+    found = Escalation.objects.filter(clock__case=case)
+    found = found.select_related("clock", "acknowledged_by")
+    return list(found.order_by("-at", "-pk")[:MOST_ESCALATIONS])
+
+
+def _escalation(row: Escalation) -> str:
+    reason = capfirst(row.reason)
+    cycle = row.clock.cycle
+    return f"{reason} ({_('cycle %d') % cycle})" if cycle > 1 else reason
 
 
 def _profile(page: Page, request: HttpRequest, case: Case) -> Profile:

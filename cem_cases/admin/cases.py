@@ -17,12 +17,13 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from cem_cases.admin import casepage, words
+from cem_cases.admin import casepage, several, words
 from cem_cases.admin.base import Page, ReadOnly, visible
 from cem_cases.admin.customers import matching
 from cem_cases.admin.filters import (
     BandFilter,
     DueFilter,
+    EscalatedFilter,
     OwnerFilter,
     PriorityFilter,
     StatusFilter,
@@ -30,15 +31,11 @@ from cem_cases.admin.filters import (
 )
 from cem_cases.admin.sla import OfCases
 from cem_cases.admin.timeline import name_of
-from cem_cases.admin.verbs import VERBS, Verb, VerbForm
+from cem_cases.admin.verbforms import VerbForm
+from cem_cases.admin.verbs import VERBS, Verb
 from cem_cases.exceptions import CemCasesError
-from cem_cases.loop import cases
-from cem_cases.loop.audit import stream_of
-from cem_cases.models import Case, Contact, Tag, Template
-
-MOST_AT_ONCE = 200
-"""Cases that one action takes; each of them is a transaction of its own."""
-MOST_REFUSALS_SHOWN = 10
+from cem_cases.loop import cases, escalation
+from cem_cases.models import WORK, Case, Contact, Escalation, Tag, Template
 
 
 def is_number(text: str) -> bool:
@@ -66,6 +63,7 @@ class CaseAdmin(ReadOnly, Page):
         StatusFilter,
         OwnerFilter,
         DueFilter,
+        EscalatedFilter,
         PriorityFilter,
         TeamFilter,
         BandFilter,
@@ -100,10 +98,15 @@ class CaseAdmin(ReadOnly, Page):
             self.admin_site.admin_view(self.verb_view),
             name="cem_cases_case_verb",
         )
-        return [act, *super().get_urls()]
+        acknowledge = path(
+            "<path:object_id>/acknowledge/<slug:key>/",
+            self.admin_site.admin_view(self.acknowledge_view),
+            name="cem_cases_case_acknowledge",
+        )
+        return [act, acknowledge, *super().get_urls()]
 
     def has_work_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("cem_cases.work_case")
+        return request.user.has_perm(WORK)
 
     # The list
 
@@ -158,7 +161,7 @@ class CaseAdmin(ReadOnly, Page):
     def claim_selected(self, request: HttpRequest, queryset: QuerySet[Case]) -> None:
         done = self._each(request, queryset, cases.claim)
         text = ngettext("%d case is yours now.", "%d cases are yours now.", done)
-        self._report(request, text, done)
+        several.report(self, request, text, done)
 
     @admin.action(
         description=_("Close selected cases that are resolved"), permissions=["work"]
@@ -166,7 +169,7 @@ class CaseAdmin(ReadOnly, Page):
     def close_selected(self, request: HttpRequest, queryset: QuerySet[Case]) -> None:
         done = self._each(request, queryset, cases.close)
         text = ngettext("%d case closed.", "%d cases closed.", done)
-        self._report(request, text, done)
+        several.report(self, request, text, done)
 
     def _each(
         self,
@@ -174,31 +177,9 @@ class CaseAdmin(ReadOnly, Page):
         queryset: QuerySet[Case],
         verb: Callable[..., Case],
     ) -> int:
-        """Do this to each case, tell which were refused, and return how many were not."""
-        chosen = list(visible(queryset, request).order_by("pk")[: MOST_AT_ONCE + 1])
-        # the order in which audit streams are locked, where the host makes one
-        # transaction of the request
-        chosen.sort(key=lambda case: stream_of(case.pk))
-        done, refusals = 0, []
-        for case in chosen[:MOST_AT_ONCE]:
-            try:
-                verb(case, by=request.user)
-            except CemCasesError as error:
-                refusals.append(str(error))
-            else:
-                done += 1
-        if len(refusals) > MOST_REFUSALS_SHOWN:
-            more = len(refusals) - MOST_REFUSALS_SHOWN
-            refusals[MOST_REFUSALS_SHOWN:] = [_now("%d more were refused.") % more]
-        if len(chosen) > MOST_AT_ONCE:
-            refusals.append(_now("At most %d at a time were taken.") % MOST_AT_ONCE)
-        for text in refusals:
-            self.message_user(request, text, messages.WARNING)
-        return done
-
-    def _report(self, request: HttpRequest, text: str, done: int) -> None:
-        if done:
-            self.message_user(request, text % done, messages.SUCCESS)
+        rows = visible(queryset, request).order_by("pk")[: several.MOST_AT_ONCE + 1]
+        chosen = [(case.pk, case) for case in rows]
+        return several.each(self, request, chosen, verb)
 
     # The page
 
@@ -276,6 +257,34 @@ class CaseAdmin(ReadOnly, Page):
             form.see(fresh)
         return self._page(request, fresh, verb, form)
 
+    def acknowledge_view(
+        self, request: HttpRequest, object_id: str, key: str
+    ) -> HttpResponse:
+        """Acknowledge one escalation of the case; looking does nothing."""
+        if not self.has_view_permission(request) or not self.has_work_permission(
+            request
+        ):
+            raise PermissionDenied
+        case = self.get_object(request, unquote(object_id))
+        if case is None:
+            return self._nobody(request, object_id)
+        if request.method == "POST":
+            found = Escalation.objects.filter(clock__case=case)
+            row = found.filter(pk=int(key)).first() if is_number(key) else None
+            if row is None:
+                raise Http404
+            self._acknowledge(request, row)
+        return HttpResponseRedirect(str(self.url(case)))
+
+    def _acknowledge(self, request: HttpRequest, row: Escalation) -> None:
+        try:
+            escalation.acknowledge(row, by=request.user)  # type: ignore[arg-type]
+        except CemCasesError as error:
+            self.message_user(request, str(error), messages.WARNING)
+        else:
+            text = _now("You acknowledged the escalation: nobody is told again.")
+            self.message_user(request, text, messages.SUCCESS)
+
     def _may(self, request: HttpRequest, verb: Verb) -> bool:
         return self.has_view_permission(request) and request.user.has_perm(
             verb.permission
@@ -292,16 +301,22 @@ class CaseAdmin(ReadOnly, Page):
         verb: Verb | None = None,
         form: VerbForm | None = None,
     ) -> HttpResponse:
+        about = casepage.context(self, request, case, timezone.now())
         context = {
             **self.admin_site.each_context(request),
-            **casepage.context(self, request, case, timezone.now()),
+            **about,
             "title": f"{case} · {case.customer}",
             "opts": self.opts,
             "original": case,
             "media": self.media,
             "has_view_permission": True,
             "buttons": self._buttons(request, case),
+            "escalated": [
+                (row, name, self._acknowledge_url(request, case, row))
+                for row, name in about["open_escalations"]
+            ],
             "verb": verb,
+            "verb_label": (form and form.label) or (verb and verb.label),
             "form": form,
             "case_url": self.url(case),
             "verb_url": self._verb_url(case, verb) if verb else None,
@@ -309,12 +324,21 @@ class CaseAdmin(ReadOnly, Page):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "cem_cases/admin/case.html", context)
 
-    def _buttons(self, request: HttpRequest, case: Case) -> list[tuple[Verb, str]]:
+    def _buttons(self, request: HttpRequest, case: Case) -> list[tuple[Any, ...]]:
         return [
-            (verb, self._verb_url(case, verb))
+            (verb, self._verb_url(case, verb), verb.label_for(case))
             for verb in VERBS.values()
             if self._may(request, verb) and verb.is_allowed(case)
         ]
+
+    def _acknowledge_url(
+        self, request: HttpRequest, case: Case, row: Escalation
+    ) -> str | None:
+        """Return where this user acknowledges it; None where they may not."""
+        if not self.has_work_permission(request):
+            return None
+        name = f"{self.admin_site.name}:cem_cases_case_acknowledge"
+        return reverse(name, args=[case.pk, row.pk])
 
     def _verb_url(self, case: Case, verb: Verb) -> str:
         name = f"{self.admin_site.name}:cem_cases_case_verb"

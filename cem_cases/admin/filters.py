@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _now
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cem_cases.admin import words
 from cem_cases.admin.base import Choice
-from cem_cases.models import Case, Team, sees_everything
+from cem_cases.models import Case, Escalation, Team, sees_everything
 
 
 class StatusFilter(Choice):
@@ -63,6 +63,20 @@ class DueFilter(Choice):
         tomorrow = midnight.replace(microsecond=0) + timedelta(days=1)
         active = queryset.active()  # type: ignore[attr-defined]
         return active.filter(due_at__gte=now, due_at__lt=tomorrow)
+
+
+class EscalatedFilter(Choice):
+    title = _("escalation")
+    parameter_name = "escalated"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("open", _("not acknowledged"))]
+
+    def narrow(
+        self, queryset: QuerySet[Any], value: str, request: HttpRequest
+    ) -> QuerySet[Any]:
+        waiting = Escalation.objects.open().filter(clock__case=OuterRef("pk"))
+        return queryset.filter(Exists(waiting))
 
 
 class PriorityFilter(Choice):

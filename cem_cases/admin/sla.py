@@ -4,101 +4,25 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from cem_cases.admin import words
-from cem_cases.admin.base import Choice, Inline, Page, ReadOnly, json_fields
-from cem_cases.admin.route import CONDITIONS_HELP, DecidingPage
+from cem_cases.admin import clockbar, clocks, several, words
+from cem_cases.admin.base import Choice, Page, ReadOnly
+from cem_cases.loop import escalation
 from cem_cases.models import (
-    BusinessCalendar,
+    WORK,
     Case,
     Clock,
     ClockMetric,
     Escalation,
-    EscalationStep,
     Pause,
-    SlaPolicy,
-    Target,
 )
-
-
-@admin.register(BusinessCalendar)
-class BusinessCalendarAdmin(Page):
-    list_display = ("name", "zone")
-    search_fields = ("name",)
-    formfield_overrides = json_fields
-
-
-class TargetInline(Inline):
-    model = Target
-    fields = ("metric", "priority", "seconds", "in_words", "warn_percent")
-    readonly_fields = ("in_words",)
-
-    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        return 0 if obj else len(_every_target())
-
-    @admin.display(description=_("in words"))
-    def in_words(self, target: Target) -> str:
-        if not target.seconds:
-            return words.NOTHING
-        return words.span(target.seconds, days=False)
-
-
-def _every_target() -> list[dict[str, Any]]:
-    return [
-        {"metric": metric, "priority": priority}
-        for metric in ClockMetric.values
-        for priority in Case.Priority.values
-    ]
-
-
-@admin.register(SlaPolicy)
-class SlaPolicyAdmin(DecidingPage):
-    list_display = (
-        "name",
-        "position",
-        "sentence",
-        "calendar",
-        "is_active",
-        "version",
-    )
-    list_select_related = ("calendar",)
-    list_filter = ("is_active",)
-    sortable_by = ("name", "position")
-    readonly_fields = ("sentence", "facts", "version")
-    fields = (
-        "name",
-        ("position", "is_active"),
-        "calendar",
-        "sentence",
-        "conditions",
-        "facts",
-        "version",
-        "seen_version",
-    )
-    inlines = (TargetInline,)
-
-    def formfield_for_dbfield(
-        self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field and db_field.name == "conditions":
-            field.help_text = CONDITIONS_HELP
-        return field
-
-    def get_formset_kwargs(
-        self, request: HttpRequest, obj: Any, inline: Any, prefix: str
-    ) -> dict[str, Any]:
-        found = super().get_formset_kwargs(request, obj, inline, prefix)
-        if obj is None or obj.pk is None:
-            found["initial"] = _every_target()
-        return found
-
-    @admin.display(description=_("for whom"))
-    def sentence(self, policy: SlaPolicy) -> str:
-        return words.rule_sentence(policy.conditions)
 
 
 class OfCases(ReadOnly, Page):
@@ -124,7 +48,11 @@ class RunningFilter(Choice):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return (("running", _("running")), ("overdue", _("overdue")))
+        return (
+            ("running", _("running")),
+            ("overdue", _("overdue")),
+            ("paused", _("paused")),
+        )
 
     def narrow(
         self, queryset: QuerySet[Any], value: str, request: HttpRequest
@@ -132,7 +60,11 @@ class RunningFilter(Choice):
         running: QuerySet[Any] = queryset.running()  # type: ignore[attr-defined]
         if value == "running":
             return running
-        return running.filter(due_at__lte=timezone.now())
+        # while it is paused, the due time stands for the beginning of the pause
+        since = Coalesce("paused_at", timezone.now())
+        if value == "overdue":
+            return running.filter(due_at__lt=since)
+        return running.filter(paused_at__isnull=False)
 
 
 @admin.register(Clock)
@@ -150,10 +82,24 @@ class ClockAdmin(OfCases):
     list_filter = (RunningFilter, MetricFilter)
     ordering = ("-pk",)
     sortable_by = ()
+    fields = ("case_link", "explained")
+    readonly_fields = fields
+
+    @admin.display(description=_("case"))
+    def case_link(self, clock: Clock) -> str:
+        return self.link(clock.case, str(clock.case))
+
+    @admin.display(description=_("how its due time came about"))
+    def explained(self, clock: Clock) -> str:
+        found = clocks.rows(Clock.objects.filter(pk=clock.pk)).get()
+        hand = clockbar.hand(found, timezone.now())
+        looks, marks = clockbar.legend([hand])
+        context = {"clock": hand, "looks": looks, "marks": marks}
+        return render_to_string("cem_cases/admin/clock_page.html", context)
 
     @admin.display(description=_("target"))
     def target(self, clock: Clock) -> str:
-        return words.span(clock.target_seconds, days=False)
+        return words.target(clock.target_amount, clock.target_unit)
 
     @admin.display(description=_("state"))
     def stands(self, clock: Clock) -> str:
@@ -163,18 +109,70 @@ class ClockAdmin(OfCases):
 @admin.register(Pause)
 class PauseAdmin(OfCases):
     path = "clock__case"
-    list_display = ("clock", "reason", "from_at", "expected_end_at", "until_at")
-    list_select_related = ("clock",)
+    list_display = (
+        "reason",
+        "case_link",
+        "clock",
+        "status",
+        "by",
+        "from_at",
+        "expected_end_at",
+        "until_at",
+    )
+    list_select_related = ("clock__case", "by")
+    ordering = ("-pk",)
+    sortable_by = ()
+
+    @admin.display(description=_("case"))
+    def case_link(self, pause: Pause) -> str:
+        return self.link(pause.clock.case, str(pause.clock.case))
+
+
+class AcknowledgedFilter(Choice):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return (("open", _("not acknowledged")), ("seen", _("acknowledged")))
+
+    def narrow(
+        self, queryset: QuerySet[Any], value: str, request: HttpRequest
+    ) -> QuerySet[Any]:
+        return queryset.filter(acknowledged_at__isnull=value == "open")
 
 
 @admin.register(Escalation)
 class EscalationAdmin(OfCases):
     path = "clock__case"
-    list_display = ("clock", "step", "at", "acknowledged_at", "acknowledged_by")
-    list_select_related = ("clock", "step", "acknowledged_by")
+    list_display = ("reason", "case_link", "done", "at", "state", "acknowledged_by")
+    list_select_related = ("clock__case", "acknowledged_by")
+    list_filter = (AcknowledgedFilter,)
+    ordering = ("-pk",)
+    sortable_by = ()
+    actions = ("acknowledge",)
 
+    def has_work_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(WORK)
 
-@admin.register(EscalationStep)
-class EscalationStepAdmin(ReadOnly, Page):
-    list_display = ("policy", "metric", "percent", "action")
-    list_select_related = ("policy",)
+    @admin.action(
+        description=_("Acknowledge selected escalations"), permissions=["work"]
+    )
+    def acknowledge(self, request: HttpRequest, queryset: QuerySet[Escalation]) -> None:
+        rows = queryset.order_by("pk")[: several.MOST_AT_ONCE + 1]
+        chosen = [(row.clock.case_id, row) for row in rows]
+        done = several.each(self, request, chosen, escalation.acknowledge)
+        text = ngettext(
+            "%d escalation acknowledged.", "%d escalations acknowledged.", done
+        )
+        several.report(self, request, text, done)
+
+    @admin.display(description=_("case"))
+    def case_link(self, row: Escalation) -> str:
+        return self.link(row.clock.case, str(row.clock.case))
+
+    @admin.display(description=_("state"))
+    def state(self, row: Escalation) -> str:
+        if row.acknowledged_at is None:
+            return words.Said(_now("not acknowledged"), "late").badge()
+        when = words.moment(row.acknowledged_at)
+        return words.Said(_now("acknowledged %s") % when, "quiet").badge()

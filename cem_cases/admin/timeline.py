@@ -14,11 +14,21 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 from cem_cases.admin import words
 from cem_cases.loop.audit import stream_of
-from cem_cases.models import AuditEvent, Case, ClockMetric, Contact, RootCause, Team
+from cem_cases.models import (
+    AuditEvent,
+    Case,
+    Clock,
+    ClockMetric,
+    Contact,
+    EscalationStep,
+    RootCause,
+    SlaPolicy,
+    Team,
+)
 
 LONGEST = 200
 """Events shown of one case, the newest; more than that nobody reads."""
@@ -29,6 +39,16 @@ VERDICTS = {
     "absent": gettext_noop("absent"),
     "at capacity": gettext_noop("has no room for more"),
 }
+DONE = (
+    gettext_noop("there is nobody to tell"),
+    gettext_noop("watcher added"),
+    gettext_noop("a lead has it already"),
+    gettext_noop("there is no lead to take it"),
+    gettext_noop("given to a lead"),
+    gettext_noop("it is urgent already"),
+    gettext_noop("priority raised"),
+)
+"""What may come of a step of escalation; that people were told is told by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +74,7 @@ class Entry:
     text: str = ""
     contact: Contact | None = None
     looks: Sequence[Mapping[str, Any]] = ()
+    policies: Sequence[Mapping[str, Any]] = ()
     candidates: Sequence[Candidate] = ()
 
 
@@ -64,12 +85,18 @@ class Names:
     users: Mapping[str, str] = field(default_factory=dict)
     teams: Mapping[str, str] = field(default_factory=dict)
     causes: Mapping[str, str] = field(default_factory=dict)
+    policies: Mapping[int, str] = field(default_factory=dict)
 
     def user(self, key: Any) -> str:
         return self.users.get(str(key)) or _("user %s (deleted)") % key
 
     def team(self, slug: str | None) -> str:
         return self.teams.get(slug or "", slug or "")
+
+    def policy(self, data: Mapping[str, Any]) -> str:
+        name = self.policies.get(data["policy"], data["policy"])
+        said = {"policy": name, "version": data["policy_version"]}
+        return _("%(policy)s, version %(version)s") % said
 
 
 def of(case: Case, contacts: Mapping[int, Contact]) -> Sequence[Entry]:
@@ -86,23 +113,28 @@ def of(case: Case, contacts: Mapping[int, Contact]) -> Sequence[Entry]:
 
 def _names(found: Sequence[tuple[AuditEvent, Mapping[str, Any]]]) -> Names:
     keys, slugs, codes = set(), set(), set()
+    policies: set[Any] = set()
     for event, data in found:
-        keys |= {event.actor_id, data.get("to")}
+        keys |= {event.actor_id, data.get("to"), *data.get("told", ())}
         keys |= {said["user"] for said in data.get("candidates", ())}
         slugs |= {data.get("team")}
         codes |= {data.get("root_cause")}
+        policies |= {data.get("policy")}
     teams = Team.objects.filter(slug__in=slugs - {None}).values_list("slug", "name")
     causes = RootCause.objects.filter(code__in=codes - {None})
     return Names(
         users=_user_names(keys - {None}),
         teams=dict(teams),
         causes={cause.code: str(cause) for cause in causes},
+        policies=dict(
+            SlaPolicy.objects.filter(pk__in=policies - {None}).values_list("pk", "name")
+        ),
     )
 
 
 def _user_names(keys: set[Any]) -> dict[str, str]:
     model = get_user_model()
-    valid = set()
+    valid: set[Any] = set()
     for key in keys:
         try:
             valid.add(model._meta.pk.to_python(key))
@@ -135,6 +167,7 @@ def _entry(
         text=detail.text if detail else "",
         contact=contacts.get(data.get("contact", 0)),
         looks=data.get("rules", ()),
+        policies=data.get("policies", ()),
         candidates=[
             Candidate(
                 name=names.user(said["user"]),
@@ -169,6 +202,8 @@ def _assigned(data: Data, names: Names) -> str:
             "user": names.user(data["to"]),
             "strategy": _(data["strategy"]),
         }
+    if data.get("by_step"):
+        return _("Given to %s by an escalation") % names.user(data["to"])
     return _("Given to %(user)s in %(team)s") % {
         "user": names.user(data["to"]),
         "team": names.team(data.get("team")),
@@ -204,15 +239,56 @@ def _resolved(data: Data, names: Names) -> str:
     return text
 
 
+def _moment(data: Data, name: str) -> str:
+    at = parse_datetime(str(data.get(name, "")))
+    return words.moment(at) if at else words.NOTHING
+
+
+def _metric(data: Data) -> str:
+    label = str(ClockMetric(data["metric"]).label)
+    cycle = data.get("cycle", 1)
+    return f"{label} ({_('cycle %d') % cycle})" if cycle > 1 else label
+
+
 def _clock(text: str) -> Callable[[Data, Names], str]:
     def say(data: Data, names: Names) -> str:
-        due_at = parse_datetime(str(data.get("due_at", "")))
-        return _(text) % {
-            "metric": ClockMetric(data["metric"]).label,
-            "due": words.moment(due_at) if due_at else words.NOTHING,
-        }
+        said = {"metric": _metric(data), "due": _moment(data, "due_at")}
+        return _(text) % {"percent": data.get("percent", ""), **said}
 
     return say
+
+
+def _breached(data: Data, names: Names) -> str:
+    text = _clock(gettext_noop("Overdue: %(metric)s was due on %(due)s"))(data, names)
+    if data.get("cause") == Clock.BreachCause.TARGET_CHANGED:
+        text += _(", because its target changed")
+    return text
+
+
+def _escalated(data: Data, names: Names) -> str:
+    labels = dict(EscalationStep.Action.choices)
+    done, told = data["done"], [names.user(key) for key in data.get("told", ())]
+    said = [_(done)] if done in DONE else []
+    if told:
+        said.append(_("told %s") % ", ".join(told))
+    return _("Escalated: %(metric)s, %(point)s: %(action)s (%(done)s)") % {
+        "metric": _metric(data),
+        "point": data["point"],
+        "action": labels.get(data["action"], data["action"]),
+        "done": "; ".join(said),
+    }
+
+
+def _unanswered(data: Data, names: Names) -> str:
+    days = data["days"]
+    text = ngettext(
+        "Nobody has acknowledged the escalation of %(metric)s for %(days)d day: told "
+        "again",
+        "Nobody has acknowledged the escalation of %(metric)s for %(days)d days: told "
+        "again",
+        days,
+    )
+    return text % {"metric": _metric(data), "days": days}
 
 
 SENTENCES: Mapping[str, Callable[[Data, Names], str]] = {
@@ -235,7 +311,38 @@ SENTENCES: Mapping[str, Callable[[Data, Names], str]] = {
         _("Reopened it, cycle %d begins") % data["cycle"]
     ),
     "case.closed": lambda data, names: _("Closed it for good"),
-    "clock.warned": _clock(gettext_noop("Warning: %(metric)s is due on %(due)s")),
-    "clock.breached": _clock(gettext_noop("Overdue: %(metric)s was due on %(due)s")),
+    "case.policy_changed": lambda data, names: (
+        _("Another policy applies: %s") % names.policy(data)
+    ),
+    "case.policy_migrated": lambda data, names: (
+        _("The clocks were moved to a newer version of their policy: %s")
+        % names.policy(data)
+    ),
+    "case.complaint_marked": lambda data, names: (
+        _("Marked it as a complaint")
+        if data["is_complaint"]
+        else _("Marked it as no complaint")
+    ),
+    "case.set_pending": lambda data, names: (
+        _("Waits for the customer, until %s") % _moment(data, "until")
+    ),
+    "case.put_on_hold": lambda data, names: (
+        _("Put on hold until %s") % _moment(data, "until")
+    ),
+    "case.resumed": lambda data, names: (
+        _("Open again; paused clocks go on since %s") % _moment(data, "since")
+    ),
+    "case.escalated": _escalated,
+    "case.acknowledged": lambda data, names: (
+        _("Acknowledged the escalation of %(metric)s (%(level)s)")
+        % {"metric": _metric(data), "level": data["level"]}
+    ),
+    "case.escalation_unanswered": _unanswered,
+    "clock.warned": _clock(
+        gettext_noop(
+            "Warning: %(metric)s has used %(percent)s %% of its time, due on %(due)s"
+        )
+    ),
+    "clock.breached": _breached,
 }
 """Each kind of event of a case, as a sentence."""

@@ -14,9 +14,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from cem_cases import rules
-from cem_cases.models import Case, Clock
+from cem_cases.models import Case, Clock, TimeUnit
 
 SOON = timedelta(hours=4)
 NOTHING = "—"
@@ -77,11 +78,38 @@ def span(seconds: float, *, days: bool = True) -> str:
     return " ".join(unit % count for count, unit in parts if count)
 
 
+def target(amount: int, unit: str) -> str:
+    """Return a target as people promise it.
+
+    >>> target(14_400, "business seconds"), target(3, "business days")
+    ('4 h', '3 business days')
+    >>> target(86_400 * 56, "calendar seconds")
+    '56 d around the clock'
+    """
+    if unit == TimeUnit.BUSINESS_DAYS:
+        return ngettext("%d business day", "%d business days", amount) % amount
+    if unit == TimeUnit.CALENDAR_SECONDS:
+        return _("%s around the clock") % span(amount)
+    return span(amount, days=False)
+
+
+def promise(amount: int, unit: str) -> str:
+    """Return a target, saying of which time it is.
+
+    >>> promise(14_400, "business seconds"), promise(3, "business days")
+    ('4 h of open time', '3 business days')
+    """
+    found = target(amount, unit)
+    return _("%s of open time") % found if unit == TimeUnit.BUSINESS_SECONDS else found
+
+
 def due(case: Case, now: datetime) -> Said:
-    """Return when the case's next clock is due."""
-    if case.due_at is None or not case.is_active:
-        return Said(NOTHING, "none")
-    return until(case.due_at, now)
+    """Return when the case's next clock is due; if none ticks, until when it waits."""
+    if case.due_at is not None and case.is_active:
+        return until(case.due_at, now)
+    if case.waiting_until is not None:
+        return Said(_("waits until %s") % when(case.waiting_until, now), "later")
+    return Said(NOTHING, "none")
 
 
 def until(due_at: datetime, now: datetime) -> Said:
@@ -117,12 +145,29 @@ def status(case: Case) -> Said:
 def clock(clock: Clock, now: datetime) -> Said:
     """Return how this clock stands, or how it ended."""
     if clock.cancelled_at is not None:
-        return Said(_("cancelled"), "quiet")
-    if clock.completed_at is None:
-        return until(clock.due_at, now)
-    if clock.completed_at > clock.due_at:
-        return Said(_("done late"), "late")
-    return Said(_("done in time"), "good")
+        cause = f" ({clock.get_cancel_cause_display()})" if clock.cancel_cause else ""
+        return Said(_("cancelled%s") % cause, "quiet")
+    if clock.completed_at is not None:
+        return _done(clock, clock.completed_at)
+    if clock.paused_at is not None:
+        said = Said(_("paused"), "paused")
+        if clock.paused_at > clock.due_at:
+            return Said(_("overdue, paused"), "late")
+    else:
+        said = until(clock.due_at, now)
+    if clock.breached_at is not None and said.tone != "late":
+        return Said(_("%s, was overdue before") % said.text, "late")
+    return said
+
+
+def _done(clock: Clock, at: datetime) -> Said:
+    is_late = clock.breached_at is not None or at > clock.due_at
+    text = _("done late") if is_late else _("done in time")
+    if clock.breach_cause == Clock.BreachCause.TARGET_CHANGED:
+        text = _("%s (target changed)") % text
+    if clock.paused_at is not None:
+        text = _("%s, ended while paused") % text
+    return Said(text, "late" if is_late else "good")
 
 
 def moment(at: datetime) -> str:
@@ -132,6 +177,21 @@ def moment(at: datetime) -> str:
 
 def day(at: datetime) -> str:
     return date_format(timezone.localtime(at), "j M Y")
+
+
+def when(at: datetime, now: datetime) -> str:
+    """Return a moment near to now, with its weekday; its year, where it is another."""
+    local = timezone.localtime(at)
+    same = local.year == timezone.localtime(now).year
+    return date_format(local, "D j M, H:i" if same else "D j M Y, H:i")
+
+
+def stretch(start: datetime, end: datetime, now: datetime) -> str:
+    """Return from when to when; the day once, where both are on it."""
+    first, last = timezone.localtime(start), timezone.localtime(end)
+    same = first.date() == last.date()
+    ends = date_format(last, "H:i") if same else when(end, now)
+    return f"{when(start, now)} \N{EN DASH} {ends}"
 
 
 def value(found: Any) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import QuerySet
+from django.db.models import Model, Prefetch, QuerySet
+from django.utils import timezone
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -21,18 +22,29 @@ from cem_cases.api.door import Door
 from cem_cases.api.filters import CaseFilters, StrictFilters
 from cem_cases.api.pagination import KeysetPagination, Order
 from cem_cases.api.permissions import MayReadAndWork
-from cem_cases.loop import audit, cases
-from cem_cases.models import AuditEvent, Case, Clock, Contact
+from cem_cases.loop import audit, cases, escalation
+from cem_cases.models import (
+    AuditEvent,
+    Case,
+    Clock,
+    Contact,
+    Escalation,
+    Pause,
+    TargetChange,
+)
 
+Row = TypeVar("Row", bound=Model)
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 MAX_PARTS = 100
-"""How many responses, clocks and contacts the page of one case has at most, of each."""
+"""How many responses, clocks, contacts and escalations the page of one case has at most,
+of each."""
 
 BY_OPENING = {
     "-opened_at": Order("opened_at", descending=True),
     "due_at": Order("due_at", nullable=True),
 }
 BY_SEQUENCE = {"sequence": Order("sequence")}
+BY_ID = {"id": Order("pk")}
 
 
 class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
@@ -49,16 +61,13 @@ class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
 
     def get_queryset(self) -> QuerySet[Case]:
         user = cast(AbstractBaseUser, self.request.user)  # MayReadAndWork has seen it
-        return Case.objects.visible_to(user).for_list().select_related("root_cause")
+        found = Case.objects.visible_to(user).for_list()
+        found = found.select_related("root_cause", "policy_version__policy")
+        return found.defer("policy_version__terms")  # long, and never shown
 
     def get_object(self) -> Case:
         number = self.kwargs["number"]
-        if not NUMBER.fullmatch(number):
-            raise NotFound
-        case = self.get_queryset().filter(pk=int(number)).first()
-        if case is None:
-            raise NotFound
-        return case
+        return found_or_404(self.get_queryset(), number)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         case = with_parts(self.get_object())
@@ -76,6 +85,36 @@ class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
         rows = self.filter_queryset(events.select_related("actor", "detail"))
         page = self.get_serializer(self.paginate_queryset(rows), many=True)
         return self.get_paginated_response(page.data)
+
+    @action(
+        detail=True,
+        serializer_class=serializers.ExplainedClockOut,
+        filterset_class=None,
+        orders=BY_ID,
+    )
+    def clocks(self, request: Request, number: str) -> Response:
+        """Return the clocks, each with how its due time came about."""
+        rows = self.filter_queryset(
+            explained(Clock.objects.filter(case=self.get_object()))
+        )
+        context = {**self.get_serializer_context(), "now": timezone.now()}
+        page = self.get_serializer_class()(
+            self.paginate_queryset(rows), many=True, context=context
+        )
+        return self.get_paginated_response(page.data)
+
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path=r"escalations/(?P<key>[^/]+)/acknowledge",
+    )
+    def acknowledge(self, request: Request, number: str, key: str) -> Response:
+        rows = Escalation.objects.filter(clock__case=self.get_object())
+        row = found_or_404(rows, key)
+        given = serializers.AcknowledgeIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        done = escalation.acknowledge(row, by=cast(AbstractBaseUser, request.user))
+        return Response(serializers.EscalationOut(done).data)
 
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, number: str) -> Response:
@@ -96,6 +135,22 @@ class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
     @action(detail=True, methods=["post"], url_path="set-priority")
     def set_priority(self, request: Request, number: str) -> Response:
         return self._do(cases.set_priority, serializers.PriorityIn)
+
+    @action(detail=True, methods=["post"], url_path="set-pending")
+    def set_pending(self, request: Request, number: str) -> Response:
+        return self._do(cases.set_pending, serializers.WaitIn)
+
+    @action(detail=True, methods=["post"], url_path="put-on-hold")
+    def put_on_hold(self, request: Request, number: str) -> Response:
+        return self._do(cases.put_on_hold, serializers.WaitIn)
+
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, number: str) -> Response:
+        return self._do(cases.resume, serializers.ResumeIn)
+
+    @action(detail=True, methods=["post"], url_path="mark-complaint")
+    def mark_complaint(self, request: Request, number: str) -> Response:
+        return self._do(cases.mark_complaint, serializers.ComplaintIn)
 
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, number: str) -> Response:
@@ -121,14 +176,34 @@ class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
         return Response(serializers.CaseOut(changed, context=context).data)
 
 
+def found_or_404(rows: QuerySet[Row], key: str) -> Row:
+    """Return the row with this key; one that is not among these is not there."""
+    row = rows.filter(pk=int(key)).first() if NUMBER.fullmatch(key) else None
+    if row is None:
+        raise NotFound
+    return row
+
+
 def with_parts(case: Case) -> Case:
     """Fetch what belongs to the case: the newest of each, in the order they came."""
     answers = models.Response.objects.select_related("survey", "touchpoint")
     contacts = Contact.objects.select_related("author")
+    clocks = Clock.objects.select_related("version__policy").defer("version__terms")
+    escalations = Escalation.objects.select_related("clock", "acknowledged_by")
     for name, rows in (
         ("newest_responses", answers.filter(case=case).order_by("-pk")),
         ("newest_contacts", contacts.filter(case=case).order_by("-pk")),
-        ("newest_clocks", Clock.objects.filter(case=case).order_by("-pk")),
+        ("newest_clocks", clocks.filter(case=case).order_by("-pk")),
+        ("newest_escalations", escalations.filter(clock__case=case).order_by("-pk")),
     ):
         setattr(case, name, list(rows[:MAX_PARTS])[::-1])
     return case
+
+
+def explained(clocks: QuerySet[Clock]) -> QuerySet[Clock]:
+    """Return these clocks with what explaining them takes, however many they are."""
+    changes = TargetChange.objects.select_related("before_version")
+    return clocks.select_related("version__policy").prefetch_related(
+        Prefetch("pauses", Pause.objects.select_related("by")),
+        Prefetch("target_changes", changes.defer("before_version__terms")),
+    )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError as Invalid
-from django.db.models import IntegerField, Q, QuerySet
+from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 from django_filters import rest_framework as filters  # type: ignore[import-untyped]
@@ -21,11 +20,11 @@ from rest_framework.views import APIView
 
 from cem_cases import rules
 from cem_cases.api.pagination import KeysetPagination
-from cem_cases.intake.values import EARLIEST, MAX_TEXT, SLUG
-from cem_cases.models import Case
+from cem_cases.api.serializers import NO_INSTANT, instant
+from cem_cases.intake.values import MAX_TEXT, SLUG
+from cem_cases.models import Case, Escalation
 from cem_cases.scores import Band
 
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 MAX_SEARCH = 200
 DIGITS = re.compile(r"[0-9]{1,18}")
 
@@ -102,13 +101,9 @@ class _MomentField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         if not (text := super().to_python(value)):
             return None
-        with suppress(ValueError, OverflowError):
-            at = datetime.fromisoformat(text)
-            if at.tzinfo is not None and EARLIEST <= at <= LATEST:
-                return at.astimezone(UTC)
-        raise Invalid(
-            "Must be a date and time with its zone, such as 2026-03-01T14:30:00Z."
-        )
+        if at := instant(text):
+            return at
+        raise Invalid(NO_INSTANT)
 
 
 class MomentFilter(filters.Filter):
@@ -155,6 +150,7 @@ class CaseFilters(filters.FilterSet):
     team = SlugFilter("team__slug")
     owner = OwnerFilter(method="_owner")
     overdue = WordFilter(words=["true", "false"], method="_overdue")
+    escalated = WordFilter(words=["true", "false"], method="_escalated")
     due_before = MomentFilter("due_at", lookup_expr="lt")
     opened_after = MomentFilter("opened_at", lookup_expr="gt")
     opened_before = MomentFilter("opened_at", lookup_expr="lt")
@@ -179,6 +175,11 @@ class CaseFilters(filters.FilterSet):
     def _overdue(self, rows: Any, name: str, value: str) -> Any:
         overdue = rows.overdue(timezone.now())
         return overdue if value == "true" else rows.exclude(pk__in=overdue.values("pk"))
+
+    def _escalated(self, rows: QuerySet[Case], name: str, value: str) -> Any:
+        """Those with an escalation that nobody has acknowledged, or those without."""
+        waits = Exists(Escalation.objects.open().filter(clock__case=OuterRef("pk")))
+        return rows.filter(waits if value == "true" else ~waits)
 
     def _search(self, rows: QuerySet[Case], name: str, value: str) -> Any:
         """Search, literally, in who it is about and in what they wrote."""

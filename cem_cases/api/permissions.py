@@ -20,11 +20,17 @@ VERBS: Mapping[str, str] = {
     "note": WORK,
     "contact": WORK,
     "set-priority": WORK,
+    "set-pending": WORK,
+    "put-on-hold": WORK,
+    "resume": WORK,
+    "mark-complaint": WORK,
     "resolve": WORK,
     "reopen": WORK,
     "close": WORK,
 }
 """The verbs as they stand in URLs, and the permission that each one takes."""
+ACTIONS: Mapping[str, str] = {**VERBS, "acknowledge": WORK}
+"""All that is done to cases; an escalation is acknowledged, whatever the status."""
 
 
 class MayIngest(BasePermission):
@@ -39,7 +45,7 @@ class MayReadAndWork(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         verb = (getattr(view, "action", None) or "").replace("_", "-")
-        return has_all(request.user, [VIEW, *filter(None, [VERBS.get(verb)])])
+        return has_all(request.user, [VIEW, *filter(None, [ACTIONS.get(verb)])])
 
 
 def has_all(user: Any, permissions: Iterable[str]) -> bool:

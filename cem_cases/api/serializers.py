@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -19,9 +19,17 @@ from rest_framework import ISO_8601, serializers
 
 from cem_cases import rules
 from cem_cases.api.permissions import VERBS
-from cem_cases.intake.values import MAX_TEXT, UNSTORABLE
+from cem_cases.intake.values import EARLIEST, MAX_TEXT, UNSTORABLE
 from cem_cases.loop import owners
-from cem_cases.models import AuditEvent, Case, RootCause, Team, sees_everything
+from cem_cases.models import (
+    AuditEvent,
+    Case,
+    Clock,
+    RootCause,
+    Team,
+    sees_everything,
+)
+from cem_cases.models.clocks import Segment
 
 # Fields ---------------------------------------------------------------------------------
 
@@ -68,6 +76,38 @@ class UserKey(serializers.Field):
         return data
 
 
+class Truth(serializers.Field):
+    """True or false, and nothing that might mean it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("Must be true or false.")
+        return data
+
+
+class Instant(serializers.Field):
+    """A moment with its zone. Whether it may be then, the loop says."""
+
+    def to_internal_value(self, data: Any) -> datetime:
+        at = instant(data) if isinstance(data, str) else None
+        if at is None:
+            raise serializers.ValidationError(NO_INSTANT)
+        return at
+
+
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+NO_INSTANT = "Must be a date and time with its zone, such as 2026-03-01T14:30:00Z."
+
+
+def instant(text: str) -> datetime | None:
+    """Return the moment that this says, in UTC; None where it says none, or no zone."""
+    with suppress(ValueError, OverflowError):
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None and EARLIEST <= at <= LATEST:
+            return at.astimezone(UTC)
+    return None
+
+
 # Out ------------------------------------------------------------------------------------
 
 
@@ -96,6 +136,11 @@ class UserOut(serializers.Serializer):
     username = serializers.CharField(source="get_username")
 
 
+class PolicyOut(serializers.Serializer):
+    name = serializers.CharField(source="policy.name")
+    version = serializers.IntegerField(source="number")
+
+
 class CaseOut(serializers.Serializer):
     """A case as a row of the list, and as what a verb returns."""
 
@@ -116,6 +161,9 @@ class CaseOut(serializers.Serializer):
     root_cause = Word(source="root_cause.code")
     outcome = Word()
     is_complaint = serializers.BooleanField()
+    waiting_reason = Word()
+    waiting_until = Moment()
+    policy = PolicyOut(source="policy_version", allow_null=True)
     cycle = serializers.IntegerField()
     version = serializers.IntegerField()
     allowed_verbs = serializers.SerializerMethodField()
@@ -153,18 +201,88 @@ class AnswerOut(serializers.Serializer):
 
 
 class ClockOut(serializers.Serializer):
+    id = serializers.IntegerField(source="pk")
     metric = serializers.CharField()
     cycle = serializers.IntegerField()
-    target_seconds = serializers.IntegerField()
+    target_amount = serializers.IntegerField()
+    target_unit = serializers.CharField()
+    policy = PolicyOut(source="version")
     started_at = Moment()
-    warn_at = Moment()
     due_at = Moment()
+    paused_at = Moment()
     warned_at = Moment()
     breached_at = Moment()
+    breach_cause = Word()
     completed_at = Moment()
     cancelled_at = Moment()
+    cancel_cause = Word()
     business_elapsed = serializers.IntegerField(allow_null=True)
     calendar_elapsed = serializers.IntegerField(allow_null=True)
+
+
+class PauseOut(serializers.Serializer):
+    status = serializers.CharField()
+    reason = serializers.CharField()
+    by = UserOut(allow_null=True)
+    from_at = Moment()
+    expected_end_at = Moment()
+    until_at = Moment()
+
+
+class SegmentOut(serializers.Serializer):
+    start = Moment()
+    end = Moment()
+    kind = serializers.CharField()
+    counted_seconds = serializers.SerializerMethodField()
+    pause = PauseOut(allow_null=True)
+
+    def get_counted_seconds(self, segment: Segment) -> float:
+        return segment.counted.total_seconds()
+
+
+class ChangeOut(serializers.Serializer):
+    at = Moment()
+    cause = serializers.CharField()
+    before_amount = serializers.IntegerField()
+    before_unit = serializers.CharField()
+    before_version = serializers.IntegerField(source="before_version.number")
+    due_before_at = Moment()
+    due_after_at = Moment()
+
+
+class ExplanationOut(serializers.Serializer):
+    """How a due time came about: up to it, what the segments counted is the target."""
+
+    due_at = Moment()
+    segments = SegmentOut(many=True)
+    changes = ChangeOut(many=True)
+
+
+class ExplainedClockOut(ClockOut):
+    """A clock with its explanation; null where somebody changed its terms with SQL."""
+
+    explanation = serializers.SerializerMethodField()
+
+    def get_explanation(self, clock: Clock) -> Any:
+        try:
+            explained = clock.explain(self.context["now"])
+        except ValueError:
+            return None
+        return ExplanationOut(explained).data
+
+
+class EscalationOut(serializers.Serializer):
+    id = serializers.IntegerField(source="pk")
+    clock = serializers.IntegerField(source="clock_id")
+    metric = serializers.CharField(source="clock.metric")
+    cycle = serializers.IntegerField(source="clock.cycle")
+    level = serializers.CharField()
+    action = serializers.CharField()
+    reason = serializers.CharField()
+    done = serializers.CharField()
+    at = Moment()
+    acknowledged_at = Moment()
+    acknowledged_by = UserOut(allow_null=True)
 
 
 class ContactOut(serializers.Serializer):
@@ -184,6 +302,7 @@ class CaseDetailOut(CaseOut):
     responses = AnswerOut(many=True, source="newest_responses")
     clocks = ClockOut(many=True, source="newest_clocks")
     contacts = ContactOut(many=True, source="newest_contacts")
+    escalations = EscalationOut(many=True, source="newest_escalations")
 
 
 class EventOut(serializers.Serializer):
@@ -280,6 +399,25 @@ class PriorityIn(StrictIn):
         if word not in words:
             raise serializers.ValidationError(f"Must be one of: {', '.join(words)}.")
         return words[word]
+
+
+class WaitIn(StrictIn):
+    reason = Text()
+    until = Instant()
+
+
+class ResumeIn(StrictIn):
+    pass
+
+
+class ComplaintIn(StrictIn):
+    is_complaint = Truth()
+
+
+class AcknowledgeIn(StrictIn):
+    """Nothing: an escalation has no version, and is acknowledged once."""
+
+    version = None  # type: ignore[assignment]
 
 
 class ResolveIn(StrictIn):

@@ -1,7 +1,10 @@
 """Ways around that were found in other admins, each tried here."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 
 from cem_cases.loop import cases
 from cem_cases.models import Case, Clock, Contact, Customer, Response
@@ -277,6 +280,8 @@ def test_what_customers_write_is_inert(door, root, north):
     cases.contact(
         case, by=agent, channel=HOSTILE, attempt="sent", subject=HOSTILE, body=HOSTILE
     )
+    until = timezone.now() + timedelta(days=1)
+    cases.set_pending(case, by=agent, reason=HOSTILE, until=until)
     client = door(root)
 
     pages = [at.page(case), at.page(case.customer), at.page(case.opening_response)]
@@ -285,6 +290,8 @@ def test_what_customers_write_is_inert(door, root, north):
     ]
     pages += [at.rows(name) for name in ("contact", "clock", "slapolicy", "survey")]
     pages += [at.verb(case, slug) for slug in ("assign", "resolve", "contact")]
+    pages += [at.verb(case, "put-on-hold"), at.rows("pause")]
+    pages += [at.page(clock) for clock in case.clocks.all()]
     for path in pages:
         found = client.get(path).content.decode()
         assert "<script>alert" not in found, path

@@ -9,7 +9,6 @@ from django.contrib import admin
 from django.contrib.admin import AdminSite
 
 import cem_cases
-from cem_cases.models import AuditDetail
 from tests import make
 from tests.admin import at
 
@@ -33,7 +32,9 @@ ADDABLE = {
 }
 CHANGEABLE = {*ADDABLE, "customer"}
 DELETABLE = ADDABLE - {"rule", "slapolicy"}
-INLINE = {"channelidentity", "membership", "question", "target"}
+INLINE = {"channelidentity", "escalationstep", "holiday", "membership", "question"}
+INLINE |= {"target"}
+PARTS = {"auditdetail", "clockmark", "policyversion", "targetchange"}
 
 
 def names(models):
@@ -45,8 +46,8 @@ def test_every_model_has_its_place():
 
     inlines = {inline.model for page in OURS.values() for inline in page.inlines}
     assert names(inlines) == INLINE
-    # private words are shown on the page of their case, where it is known who looks
-    assert every - names(OURS) - INLINE == {AuditDetail._meta.model_name}
+    # these are shown on the page of their case, clock or policy: there it is known who looks
+    assert every - names(OURS) - INLINE == PARTS
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.model_name)

@@ -1,10 +1,13 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from cem_cases.admin.verbs import VERBS
 from cem_cases.loop import cases
-from cem_cases.models import AuditEvent, Case, Contact
+from cem_cases.models import AuditEvent, Case, Clock, Contact
 from tests import make
 from tests.admin import at
 
@@ -15,7 +18,12 @@ def case(north):
     return make.case(team=north)
 
 
+def tomorrow():
+    return timezone.now() + timedelta(days=1)
+
+
 def fill(slug, ada, case):
+    waits = {"reason": "A photo.", "until": f"{tomorrow():%Y-%m-%dT%H:%M}"}
     member = ada.cem_memberships.get()
     return {
         "claim": {},
@@ -23,6 +31,10 @@ def fill(slug, ada, case):
         "note": {"text": "Called the depot."},
         "assign": {"to": f"member:{member.pk}", "reason": "Knows them."},
         "set-priority": {"priority": "1"},
+        "set-pending": waits,
+        "put-on-hold": waits,
+        "resume": {},
+        "mark-complaint": {"is_complaint": "yes"},
         "resolve": {
             "root_cause": make.root_cause().pk,
             "outcome": "recovered",
@@ -35,6 +47,10 @@ def fill(slug, ada, case):
 
 def prepare(slug, ada, case):
     """Bring the case to where this verb is allowed."""
+    if slug in ("set-pending", "put-on-hold", "resume"):
+        case = cases.claim(case, by=ada)
+    if slug == "resume":
+        case = cases.set_pending(case, by=ada, reason="A photo.", until=tomorrow())
     if slug in ("reopen", "close"):
         case = cases.resolve(
             case,
@@ -109,7 +125,7 @@ def test_a_stale_version_is_refused_and_nothing_typed_is_lost(
     assert fingerprint() == before
     found = at.text(answered)
     assert "was changed meanwhile" in found
-    if slug == "claim":
+    if VERBS[slug].is_one_click:
         return
     assert "Last change: Wrote a note (bob)" in found
     form = answered.context["form"]
@@ -154,30 +170,36 @@ def test_a_version_that_is_none_is_refused(door, ada, case, version, fingerprint
 
 
 def buttons(answered):
-    return [verb.slug for verb, _ in answered.context["buttons"]]
+    return [verb.slug for verb, _, _ in answered.context["buttons"]]
 
 
 def test_the_buttons_are_what_the_case_allows_now(door, ada, case):
     client, page = door(ada), at.page(case)
     shown = [buttons(client.get(page))]
 
-    cases.claim(case, by=ada)
+    case = prepare("resume", ada, case)
+    shown.append(buttons(client.get(page)))
+    cases.resume(case, by=ada)
     shown.append(buttons(client.get(page)))
     case = prepare("close", ada, case)
     shown.append(buttons(client.get(page)))
     cases.close(case, by=ada)
     shown.append(buttons(client.get(page)))
 
-    working = ["contact", "note", "assign", "set-priority", "resolve"]
+    working = ["contact", "note", "assign", "set-priority"]
+    waiting, ending = ["set-pending", "put-on-hold"], ["mark-complaint", "resolve"]
     assert shown == [
-        ["claim", *working],
-        working,
+        ["claim", *working, *ending],
+        ["resume", *working, *waiting, *ending],
+        [*working, *waiting, *ending],
         ["contact", "note", "reopen", "close"],
         ["note"],
     ]
 
 
-@pytest.mark.parametrize("slug", ["contact", "note", "assign", "resolve"])
+@pytest.mark.parametrize(
+    "slug", ["contact", "note", "assign", "mark-complaint", "resolve"]
+)
 def test_a_form_opens_on_the_cases_page(door, ada, case, slug):
     answered = door(ada).get(at.verb(case, slug))
 
@@ -186,7 +208,7 @@ def test_a_form_opens_on_the_cases_page(door, ada, case, slug):
     assert "What happened" in at.text(answered)
 
 
-@pytest.mark.parametrize("slug", ["claim", "reopen"])
+@pytest.mark.parametrize("slug", ["claim", "resume", "reopen"])
 def test_looking_never_acts(door, ada, case, slug, fingerprint):
     before = fingerprint()
 
@@ -297,7 +319,7 @@ def test_a_case_goes_back_to_the_queue(door, ada, north, case):
 
 @pytest.mark.parametrize("to", ["member:999", "queue:999", "canary", "member:{}"])
 def test_a_case_goes_to_nobody_who_was_not_offered(door, ada, case, to, fingerprint):
-    foreign = make.agent(make.team("south"), "eve").cem_memberships.get()
+    foreign = make.agent(make.team("south"), "kilimanjaro").cem_memberships.get()
     before = fingerprint()
 
     answered = door(ada).post(
@@ -306,7 +328,7 @@ def test_a_case_goes_to_nobody_who_was_not_offered(door, ada, case, to, fingerpr
     )
 
     assert "to" in answered.context["form"].errors
-    assert "eve" not in at.text(answered)
+    assert "kilimanjaro" not in at.text(answered)
     assert fingerprint() == before
 
 
@@ -335,3 +357,190 @@ def test_a_branch_of_the_tree_of_causes_is_no_cause_while_some_are_below_it(
 
     assert "Logistics · Delivered late" in page
     assert "Logistics · Logistics" not in page
+
+
+# Waiting
+
+
+def test_waiting_begins_tomorrow_at_nine_by_the_users_clock(door, ada, case):
+    case = cases.claim(case, by=ada)
+
+    with timezone.override("Asia/Kathmandu"):
+        form = door(ada).get(at.verb(case, "set-pending")).context["form"]
+        shown = form["until"].value()
+        local = timezone.localtime() + timedelta(days=1)
+
+    assert (shown.date(), shown.hour, shown.minute) == (local.date(), 9, 0)
+    assert "Asia/Kathmandu" in form.fields["until"].help_text
+
+
+def test_the_end_of_waiting_is_read_in_the_users_zone(door, ada, case):
+    case = cases.claim(case, by=ada)
+    day = tomorrow().date()
+    data = {"reason": "A photo.", "until": f"{day}T09:00", "version": case.version}
+
+    with timezone.override("Asia/Kathmandu"):
+        door(ada).post(at.verb(case, "put-on-hold"), data)
+
+    case.refresh_from_db()
+    assert case.status == "on hold"
+    assert case.waiting_until == datetime(
+        day.year, day.month, day.day, 3, 15, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize(
+    "until",
+    [
+        "",
+        "x",
+        "2020-01-01T09:00",
+        "0001-01-01T00:00",
+        "9999-12-31T23:59",
+        "9999-12-31T23:59-14:00",
+        "2026-02-30T09:00",
+        "1e9",
+        "\x00",
+        "9" * 5000,
+    ],
+)
+def test_an_end_that_cannot_be_is_said_at_its_field(
+    door, ada, case, until, fingerprint
+):
+    case = cases.claim(case, by=ada)
+    data = fill("set-pending", ada, case) | {"until": until, "version": case.version}
+    before = fingerprint()
+
+    answered = door(ada).post(at.verb(case, "set-pending"), data)
+
+    assert answered.context["form"].errors.keys() == {"until"}
+    assert fingerprint() == before
+
+
+def test_a_reason_that_is_none_is_said_at_its_field(door, ada, case):
+    case = cases.claim(case, by=ada)
+    data = fill("set-pending", ada, case) | {"version": case.version}
+
+    for reason in ("", " ", "x" * 201):
+        answered = door(ada).post(
+            at.verb(case, "set-pending"), data | {"reason": reason}
+        )
+        assert answered.context["form"].errors.keys() == {"reason"}
+
+
+def test_the_form_says_what_happens_to_the_clocks(door, ada, case):
+    case, client = cases.claim(case, by=ada), door(ada)
+
+    pending = at.text(client.get(at.verb(case, "set-pending")))
+    held = at.text(client.get(at.verb(case, "put-on-hold")))
+
+    assert "stand still until the case is open again: resolution." in pending
+    assert "Clocks that run on: first contact." in pending
+    assert "Clocks that run on: first contact, resolution." in held
+
+
+def test_of_a_policy_that_cannot_be_read_no_clock_stands_still(
+    door, ada, case, monkeypatch
+):
+    case = cases.claim(case, by=ada)
+    unreadable(monkeypatch)
+
+    found = at.text(door(ada).get(at.verb(case, "set-pending")))
+
+    assert "Clocks that run on: first contact, resolution." in found
+
+
+def unreadable(monkeypatch):
+    def value(version):
+        raise ValueError
+
+    monkeypatch.setattr("cem_cases.models.sla.PolicyVersion.value", value)
+
+
+def test_a_case_that_waits_is_asked_with_what_it_waits_for(door, ada, case):
+    case = prepare("resume", ada, case)
+
+    answered = door(ada).get(at.verb(case, "put-on-hold"))
+
+    form = answered.context["form"]
+    assert form["reason"].value() == "A photo."
+    until = timezone.make_naive(case.waiting_until).replace(microsecond=0)
+    assert form["until"].value() == until
+    assert "Pending until" in at.text(answered)
+    assert "A photo. It is open again by itself then." in at.text(answered)
+
+
+def test_resuming_takes_one_click(door, ada, case):
+    case = prepare("resume", ada, case)
+
+    answered = door(ada).post(
+        at.verb(case, "resume"), {"version": case.version}, follow=True
+    )
+
+    case.refresh_from_db()
+    assert (case.status, case.waiting_reason) == ("open", "")
+    assert "It is open again by itself then." not in at.text(answered)
+
+
+# Complaints
+
+
+def test_a_complaint_is_marked_and_unmarked_with_one_verb(door, ada, case):
+    client, page = door(ada), at.verb(case, "mark-complaint")
+    assert "Mark as complaint" in at.text(client.get(page))
+
+    client.post(page, client.get(page).context["form"].initial)
+    case.refresh_from_db()
+    assert case.is_complaint
+    assert "Not a complaint" in at.text(client.get(page))
+
+    client.post(page, client.get(page).context["form"].initial)
+    case.refresh_from_db()
+    assert not case.is_complaint
+
+
+def test_a_stale_form_still_says_what_its_user_meant(door, ada, north, case):
+    cases.mark_complaint(case, by=make.agent(north, "bob"))
+
+    answered = door(ada).post(
+        at.verb(case, "mark-complaint"),
+        {"is_complaint": "yes", "version": case.version},
+    )
+
+    assert str(answered.context["verb_label"]) == "Mark as complaint"
+    assert answered.context["form"]["is_complaint"].value() == "yes"
+
+
+@pytest.mark.parametrize("word", ["", "maybe", "True"])
+def test_a_complaint_is_yes_or_no(door, ada, case, word, fingerprint):
+    before = fingerprint()
+
+    door(ada).post(
+        at.verb(case, "mark-complaint"), {"is_complaint": word, "version": case.version}
+    )
+
+    assert fingerprint() == before
+
+
+def test_the_form_says_how_long_the_law_gives(door, ada, north, monkeypatch):
+    make.policy(also={"statutory": (56 * 86_400, "calendar seconds")})
+    case, client = make.case(team=north), door(ada)
+    page = at.verb(case, "mark-complaint")
+
+    assert "as of when the case was opened: 56 d around the clock" in at.text(
+        client.get(page)
+    )
+    case = cases.mark_complaint(case, by=ada)
+    assert "Its statutory clock is cancelled" in at.text(client.get(page))
+    case = cases.mark_complaint(case, by=ada, is_complaint=False)
+    unreadable(monkeypatch)
+    assert "no statutory target" in at.text(client.get(page))
+
+
+def test_without_a_policy_there_is_no_statutory_clock(door, ada, north):
+    case = make.case(team=north)
+
+    found = at.text(door(ada).get(at.verb(case, "mark-complaint")))
+
+    assert "no statutory target" in found
+    assert not Clock.objects.exists()

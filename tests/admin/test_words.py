@@ -38,15 +38,67 @@ def test_a_case_without_a_running_clock_is_not_due(case):
     ("fields", "said"),
     [
         ({"cancelled_at": make.MONDAY}, ("cancelled", "quiet")),
+        (
+            {"cancelled_at": make.MONDAY, "cancel_cause": "no complaint"},
+            ("cancelled (no complaint)", "quiet"),
+        ),
         ({"completed_at": make.MONDAY}, ("done in time", "good")),
         ({"completed_at": make.MONDAY + 3 * make.HOUR}, ("done late", "late")),
+        (
+            # late with the target it had then, and in time with a later one
+            {
+                "completed_at": make.MONDAY,
+                "breached_at": make.MONDAY,
+                "breach_cause": "target changed",
+            },
+            ("done late (target changed)", "late"),
+        ),
+        (
+            {"completed_at": make.MONDAY, "paused_at": make.MONDAY},
+            ("done in time, ended while paused", "good"),
+        ),
         ({}, ("due in 2 h", "soon")),
+        (
+            {"breached_at": make.MONDAY, "breach_cause": "target changed"},
+            ("due in 2 h, was overdue before", "late"),
+        ),
+        ({"paused_at": make.MONDAY}, ("paused", "paused")),
+        (
+            {"paused_at": make.MONDAY, "breached_at": make.MONDAY},
+            ("paused, was overdue before", "late"),
+        ),
+        ({"paused_at": make.MONDAY + 3 * make.HOUR}, ("overdue, paused", "late")),
     ],
 )
 def test_a_clock_in_words(fields, said):
     clock = Clock(due_at=make.MONDAY + 2 * make.HOUR, **fields)
 
     assert words.clock(clock, make.MONDAY) == words.Said(*said)
+
+
+def test_a_case_of_which_no_clock_ticks_says_until_when_it_waits():
+    case = Case(status="pending", waiting_until=make.MONDAY + make.DAY)
+
+    assert words.due(case, make.MONDAY).text == "waits until Tue 4 Mar, 09:00"
+
+
+def test_a_moment_of_another_year_says_so():
+    assert words.when(make.MONDAY, make.MONDAY + 365 * make.DAY) == (
+        "Mon 3 Mar 2025, 09:00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (2, "Mon 3 Mar, 09:00 \N{EN DASH} 11:00"),
+        (24, "Mon 3 Mar, 09:00 \N{EN DASH} Tue 4 Mar, 09:00"),
+    ],
+)
+def test_a_stretch_says_its_day_once(hours, said):
+    end = make.MONDAY + hours * make.HOUR
+
+    assert words.stretch(make.MONDAY, end, make.MONDAY) == said
 
 
 def test_every_band_has_a_tone():

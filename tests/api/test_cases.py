@@ -1,13 +1,14 @@
 import json
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cem_cases.loop import audit, cases
-from cem_cases.models import Case
+from cem_cases.loop import audit, cases, sla
+from cem_cases.models import Case, Escalation, Team
 from tests import make
-from tests.make import MONDAY
+from tests.make import DAY, HOUR, MONDAY
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ def do(api):
 
 
 def test_a_case_has_the_documented_fields_and_no_others(api, north, ada):
-    make.policy(hours=4, days=3)
+    policy = make.policy(hours=4, days=3)
     customer = {"external_id": "c1", "name": "Ann", "email": "ann@x.org"}
     case = make.case(team=north, owner=ada, score=2, customer=customer)
 
@@ -61,14 +62,20 @@ def test_a_case_has_the_documented_fields_and_no_others(api, north, ada):
         "root_cause": None,
         "outcome": None,
         "is_complaint": False,
+        "waiting_reason": None,
+        "waiting_until": None,
+        "policy": {"name": policy.name, "version": 1},
         "cycle": 1,
         "version": 2,
-        "allowed_verbs": ["assign", "note", "contact", "set-priority", "resolve"],
+        "allowed_verbs": [
+            *("assign", "note", "contact", "set-priority", "set-pending"),
+            *("put-on-hold", "mark-complaint", "resolve"),
+        ],
     }
 
 
 def test_the_page_of_a_case_has_what_belongs_to_it(api, north, ada):
-    make.policy(hours=4, days=3)
+    policy = make.policy(hours=4, days=3)
     case = make.case(team=north, owner=ada, comment="Late!", answers={"again": False})
     cases.contact(
         case, by=ada, channel="phone", attempt="reached", body="Sorry", now=MONDAY
@@ -88,19 +95,25 @@ def test_the_page_of_a_case_has_what_belongs_to_it(api, north, ada):
         "resolution",
     ]
     assert page["clocks"][0] == {
+        "id": case.clocks.get(metric="first contact").pk,
         "metric": "first contact",
         "cycle": 1,
-        "target_seconds": 4 * 3600,
+        "target_amount": 4 * 3600,
+        "target_unit": "business seconds",
+        "policy": {"name": policy.name, "version": 1},
         "started_at": "2025-03-03T09:00:00Z",
-        "warn_at": "2025-03-03T12:00:00Z",
         "due_at": "2025-03-03T13:00:00Z",
+        "paused_at": None,
         "warned_at": None,
         "breached_at": None,
+        "breach_cause": None,
         "completed_at": "2025-03-03T09:00:00Z",
         "cancelled_at": None,
+        "cancel_cause": None,
         "business_elapsed": 0,
         "calendar_elapsed": 0,
     }
+    assert page["escalations"] == []
     (contact,) = page["contacts"]
     assert contact == {
         "id": contact["id"],
@@ -149,13 +162,19 @@ def test_a_timeline_knows_no_filters(api, north, ada):
     assert answered.json()["errors"] == {"status": ["Is not a known parameter."]}
 
 
-PATHS = ["", "timeline/"]
+PATHS = ["", "timeline/", "clocks/"]
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+WAIT = {"reason": "A photo.", "until": TOMORROW.isoformat()}
 BODIES = {
     "claim": {},
     "assign": {"to": None},
     "note": {"text": "x"},
     "contact": {"channel": "phone", "attempt": "reached"},
     "set-priority": {"priority": "high"},
+    "set-pending": WAIT,
+    "put-on-hold": WAIT,
+    "resume": {},
+    "mark-complaint": {"is_complaint": True},
     "resolve": {"root_cause": "late-delivery", "outcome": "recovered", "note": "x"},
     "reopen": {"reason": "x"},
     "close": {},
@@ -230,6 +249,10 @@ def test_a_case_is_worked_from_its_claim_to_its_end(do, north, ada):
         ("note", "open"),
         ("contact", "open"),
         ("set-priority", "open"),
+        ("mark-complaint", "open"),
+        ("set-pending", "pending"),
+        ("put-on-hold", "on hold"),
+        ("resume", "open"),
         ("assign", "new"),
         ("resolve", "resolved"),
         ("reopen", "open"),
@@ -241,7 +264,7 @@ def test_a_case_is_worked_from_its_claim_to_its_end(do, north, ada):
 
     shown = answered.json()
     case.refresh_from_db()
-    assert (shown["version"], shown["cycle"]) == (case.version, case.cycle) == (10, 2)
+    assert (shown["version"], shown["cycle"]) == (case.version, case.cycle) == (14, 2)
     assert (shown["root_cause"], shown["outcome"]) == ("late-delivery", "recovered")
     assert (shown["priority"], shown["owner"]["username"]) == ("high", "ada")
     assert shown["allowed_verbs"] == ["note"]
@@ -299,19 +322,25 @@ def test_nothing_is_done_on_top_of_a_change_one_has_not_seen(
 ):
     make.root_cause()
     case = make.case(team=north)
+    if verb in ("set-pending", "put-on-hold", "resume"):
+        case = cases.claim(case, by=ada)
+    if verb == "resume":
+        case = cases.set_pending(case, by=ada, reason="x", until=TOMORROW)
     cases.note(case, by=ada, text="first")
     before = fingerprint()
 
-    stale = do(ada, case, verb, version=1, **BODIES[verb])
+    stale = do(ada, case, verb, version=case.version, **BODIES[verb])
 
     assert (stale.status_code, stale.json()["code"]) == (409, "stale_version")
     assert fingerprint() == before
-    assert do(ada, case, verb, version=2, **BODIES[verb]).status_code == 200
+    fresh = do(ada, case, verb, version=case.version + 1, **BODIES[verb])
+    assert fresh.status_code == 200
 
 
 DOCUMENTED = {
     "assign": {"team"},
     "set-priority": {"priority"},
+    "mark-complaint": {"is_complaint"},
     "resolve": {"outcome", "root_cause"},
 }
 
@@ -363,6 +392,30 @@ def test_a_verb_takes_its_own_fields_only(do, north, ada, fingerprint, verb):
         ),
         ("set-priority", {"priority": 1}, "priority"),
         ("set-priority", {"priority": "kilimanjaro"}, "priority"),
+        *(
+            (verb, WAIT | {"until": until}, "until")
+            for verb in ("set-pending", "put-on-hold")
+            for until in (
+                *(None, True, 7, 1_700_000_000, [], {}, "", " ", "tomorrow"),
+                *("2026-03-01", "2026-03-01T10:00:00", "2026-02-30T10:00:00Z"),
+                *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+                *("10000-01-01T00:00:00Z", "2020-01-01T00:00:00Z"),
+                *("2150-01-01T00:00:00Z", "2026-03-01T10:00:00Z\x00", "9" * 5000),
+                *("kilimanjaro", "2026-03-01T25:00:00Z", "2026-03-01T10:00:00+99:00"),
+            )
+        ),
+        ("set-pending", {"reason": "x"}, "until"),
+        ("set-pending", {"until": WAIT["until"]}, "reason"),
+        ("set-pending", WAIT | {"reason": " "}, "reason"),
+        ("set-pending", WAIT | {"reason": None}, "reason"),
+        ("set-pending", WAIT | {"reason": 7}, "reason"),
+        ("set-pending", WAIT | {"reason": "x" * 201}, "reason"),
+        ("put-on-hold", WAIT | {"reason": "a\x00"}, "reason"),
+        *(
+            ("mark-complaint", {"is_complaint": value}, "is_complaint")
+            for value in (None, 0, 1, "true", "no", "", [], {})
+        ),
+        ("mark-complaint", {}, "is_complaint"),
         ("resolve", {"outcome": "recovered", "note": "x"}, "root_cause"),
         (
             "resolve",
@@ -389,7 +442,7 @@ def test_a_verb_takes_its_own_fields_only(do, north, ada, fingerprint, verb):
 def test_what_is_wrong_is_said_by_field(do, north, ada, fingerprint, verb, body, field):
     make.root_cause()
     make.root_cause("retired", is_active=False)
-    case = make.case(team=north)
+    case = make.case(team=north, owner=ada)
     before = fingerprint()
 
     answered = do(ada, case, verb, **body)
@@ -479,6 +532,222 @@ def test_only_what_one_may_do_is_offered(api, north):
     assert page["allowed_verbs"] == ["assign"]
 
 
+def test_a_naive_end_is_told_that_its_zone_is_missing(do, north, ada):
+    case = make.case(team=north, owner=ada)
+
+    answered = do(ada, case, "set-pending", reason="x", until="2026-03-01T10:00:00")
+
+    assert answered.json()["errors"] == {
+        "until": [
+            "Must be a date and time with its zone, such as 2026-03-01T14:30:00Z."
+        ]
+    }
+
+
+def test_a_case_that_waits_says_for_what_and_until_when(do, north, ada):
+    case = make.case(team=north, owner=ada)
+    until = TOMORROW.astimezone(timezone(timedelta(hours=5, minutes=45)))
+
+    waits = do(ada, case, "set-pending", reason="A photo.", until=until.isoformat())
+
+    shown = waits.json()
+    assert (shown["status"], shown["waiting_reason"]) == ("pending", "A photo.")
+    assert shown["waiting_until"] == f"{TOMORROW:%Y-%m-%dT%H:%M:%SZ}"
+    assert "resume" in shown["allowed_verbs"]
+    resumed = do(ada, case, "resume").json()
+    assert (resumed["waiting_reason"], resumed["waiting_until"]) == (None, None)
+
+
+# Clocks ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def explained(north, ada):
+    """A case with a pause, another target, and a clock that was cancelled."""
+    make.policy(hours=4, days=3, also={"statutory": (86_400, "calendar seconds")})
+    case = make.case(team=north, owner=ada)
+    case = cases.set_pending(
+        case, by=ada, reason="A photo.", until=MONDAY + DAY, now=MONDAY + 3 * HOUR
+    )
+    case = cases.resume(case, by=ada, now=MONDAY + 4 * HOUR)
+    case = cases.set_priority(case, by=ada, priority=1, now=MONDAY + 5 * HOUR)
+    case = cases.mark_complaint(case, by=ada, now=MONDAY + 5 * HOUR)
+    return cases.mark_complaint(case, by=ada, is_complaint=False, now=MONDAY + 6 * HOUR)
+
+
+def test_a_clock_explains_its_due_time(api, ada, explained):
+    page = api(ada).get(f"/api/v1/cases/{explained.pk}/clocks/").json()
+
+    assert page["next"] is None
+    first, resolution, statutory = page["results"]
+    said = resolution["explanation"]
+    assert said["due_at"] == resolution["due_at"] == "2025-03-04T10:00:00Z"
+    pause = {
+        "status": "pending",
+        "reason": "A photo.",
+        "by": {"id": ada.pk, "username": "ada"},
+        "from_at": "2025-03-03T12:00:00Z",
+        "expected_end_at": "2025-03-04T09:00:00Z",
+        "until_at": "2025-03-03T13:00:00Z",
+    }
+    ends = ["12:00", "13:00", "17:00"]
+    assert said["segments"][:3] == [
+        {
+            "start": f"2025-03-03T{start}:00Z",
+            "end": f"2025-03-03T{end}:00Z",
+            "kind": kind,
+            "counted_seconds": counted,
+            "pause": why,
+        }
+        for start, end, kind, counted, why in zip(
+            ["09:00", *ends],
+            ends,
+            ["open", "paused", "open"],
+            [3 * 3600, 0, 4 * 3600],
+            [None, pause, None],
+            strict=False,
+        )
+    ]
+    assert said["changes"] == [
+        {
+            "at": "2025-03-03T14:00:00Z",
+            "cause": "priority",
+            "before_amount": 24 * 3600,
+            "before_unit": "business seconds",
+            "before_version": 1,
+            "due_before_at": "2025-03-06T10:00:00Z",
+            "due_after_at": "2025-03-04T10:00:00Z",
+        }
+    ]
+    assert first["breach_cause"] == "late"  # before the target changed
+    assert (statutory["cancel_cause"], statutory["metric"]) == (
+        "no complaint",
+        "statutory",
+    )
+
+
+def test_up_to_the_due_time_the_target_was_counted(api, ada, explained):
+    page = api(ada).get(f"/api/v1/cases/{explained.pk}/clocks/").json()
+
+    for clock in page["results"][:2]:
+        said = clock["explanation"]
+        counted = [s for s in said["segments"] if s["end"] <= said["due_at"]]
+        seconds = sum(segment["counted_seconds"] for segment in counted)
+        assert seconds == clock["target_amount"]
+
+
+def test_a_clock_of_terms_that_cannot_be_read_has_no_explanation(
+    api, ada, explained, monkeypatch
+):
+    def value(version):
+        raise ValueError
+
+    monkeypatch.setattr("cem_cases.models.sla.PolicyVersion.value", value)
+
+    page = api(ada).get(f"/api/v1/cases/{explained.pk}/clocks/").json()
+
+    assert [clock["explanation"] for clock in page["results"]] == [None] * 3
+
+
+def test_clocks_come_in_pages(api, ada, explained):
+    client, path = api(ada), f"/api/v1/cases/{explained.pk}/clocks/?page_size=2"
+
+    first = client.get(path).json()
+    second = client.get(first["next"]).json()
+
+    assert [len(page["results"]) for page in (first, second)] == [2, 1]
+    assert second["next"] is None
+    assert client.get(f"{path}&metric=resolution").status_code == 400
+
+
+# Escalations ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def escalated(north, ada):
+    step = {"metric": "first contact", "percent": 100, "action": "notify owner"}
+    make.policy(hours=4, steps=[step])
+    case = make.case(team=north, owner=ada)
+    sla.sweep(now=MONDAY + 5 * HOUR)
+    return case
+
+
+def acknowledge(client, case, key, body=None):
+    path = f"/api/v1/cases/{case.pk}/escalations/{key}/acknowledge/"
+    return client.post(path, body or {}, format="json")
+
+
+def test_an_escalation_is_acknowledged_once(api, ada, escalated):
+    client, row = api(ada), Escalation.objects.get()
+    shown = client.get(f"/api/v1/cases/{escalated.pk}/").json()["escalations"]
+    expected = {
+        "id": row.pk,
+        "clock": row.clock_id,
+        "metric": "first contact",
+        "cycle": 1,
+        "level": "100 % of the target: notify owner",
+        "action": "notify owner",
+        "reason": "first contact: 100 % of the target",
+        "done": "1 told",
+        "at": "2025-03-03T14:00:00Z",
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+    }
+    assert shown == [expected]
+
+    answered = acknowledge(client, escalated, row.pk)
+    again = acknowledge(client, escalated, row.pk)
+
+    row.refresh_from_db()
+    said = answered.json()
+    assert (answered.status_code, row.acknowledged_by) == (200, ada)
+    assert said.keys() == expected.keys()
+    assert said["acknowledged_by"] == {"id": ada.pk, "username": "ada"}
+    assert said["acknowledged_at"] is not None
+    assert (again.status_code, again.json()["code"]) == (409, "not_allowed_now")
+    assert not list(audit.verify())
+
+
+def test_an_escalation_that_is_not_this_cases_is_answered_like_none(
+    api, north, ada, escalated, fingerprint
+):
+    mine = make.case(team=north)
+    row, client = Escalation.objects.get(), api(ada)
+    before = fingerprint()
+
+    answers = [
+        acknowledge(client, case, key)
+        for case, key in (
+            (mine, row.pk),
+            (escalated, row.pk + 999),
+            (escalated, "x"),
+            (escalated, "0"),
+            (escalated, "9" * 30),
+            (escalated, f"%00{row.pk}"),
+            (escalated, f"{row.pk}%0A"),
+        )
+    ]
+    Case.objects.filter(pk=escalated.pk).update(team=make.team("south"))
+    answers.append(acknowledge(client, escalated, row.pk))
+
+    assert {answered.status_code for answered in answers} == {404}
+    assert len({answered.content for answered in answers}) == 1
+    Case.objects.filter(pk=escalated.pk).update(team=north)
+    Team.objects.filter(slug="south").delete()
+    assert fingerprint() == before
+
+
+@pytest.mark.parametrize("body", [{"version": 1}, {"by": 1}, [1], "x", None])
+def test_to_acknowledge_takes_no_fields(api, ada, escalated, body, fingerprint):
+    before, row = fingerprint(), Escalation.objects.get()
+    path = f"/api/v1/cases/{escalated.pk}/escalations/{row.pk}/acknowledge/"
+
+    answered = api(ada).generic("POST", path, json.dumps(body), "application/json")
+
+    assert answered.status_code == 400
+    assert fingerprint() == before
+
+
 # Queries --------------------------------------------------------------------------------
 
 
@@ -538,10 +807,41 @@ def test_the_page_of_a_case_takes_the_same_queries_however_much_belongs_to_it(
 
     many = queries(client, path)
     assert (len(many[1]["contacts"]), len(many[1]["responses"])) == (10, 11)
-    assert one[0] == many[0] == 4
+    assert one[0] == many[0] == 5
     longer = queries(client, f"{path}timeline/")
     assert len(longer[1]["results"]) == 12
     assert timeline[0] == longer[0] == 2
+
+
+def test_the_clocks_of_a_case_take_the_same_queries_however_many_they_are(
+    api, north, ada
+):
+    make.policy(also={"next update": (3600, "business seconds")})
+    case = make.case(team=north, owner=ada)
+    client = api(ada)
+    client.get("/api/v1/cases/")
+    path = f"/api/v1/cases/{case.pk}/clocks/"
+
+    def more(count):
+        nonlocal case
+        for n in range(count):
+            now = MONDAY + n * HOUR / 10
+            call = {"channel": "phone", "attempt": "reached", "now": now}
+            case = cases.contact(case, by=ada, **call)
+            case = cases.set_priority(case, by=ada, priority=1 + n % 2, now=now)
+            case = cases.set_pending(
+                case, by=ada, reason="x", until=now + HOUR, now=now
+            )
+            case = cases.resume(case, by=ada, now=now + HOUR / 20)
+
+    more(1)
+    one = queries(client, path)
+    more(10)
+    many = queries(client, path)
+
+    assert (len(one[1]["results"]), len(many[1]["results"])) == (3, 13)
+    # the case, its clocks, their pauses and changes
+    assert one[0] == many[0] == 4
 
 
 def test_of_what_belongs_to_a_case_the_newest_hundred_are_shown(api, north, ada):

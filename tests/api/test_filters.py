@@ -4,8 +4,8 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from cem_cases.loop import cases
-from cem_cases.models import Case
+from cem_cases.loop import cases, escalation
+from cem_cases.models import Case, Clock, Escalation
 from tests import make
 from tests.make import HOUR, MONDAY
 
@@ -38,12 +38,27 @@ def two():
         comment="100% late_",
         customer={"external_id": "c-1", "name": "Ada Lovelace", "email": "al@x.org"},
     )
+    _escalate(one)
     other = make.case(team=south, score=5, comment="It's 100 late\\now; -- !a & (")
     Case.objects.filter(pk=one.pk).update(priority=1, due_at=MONDAY)
     Case.objects.filter(pk=other.pk).update(
         due_at=timezone.now() + timedelta(days=1), opened_at=MONDAY + HOUR
     )
     return one, other
+
+
+def _escalate(case):
+    version = make.policy(is_active=False).versions.get()
+    clock = Clock.objects.create(
+        case=case,
+        metric="first contact",
+        version=version,
+        started_at=MONDAY,
+        target_amount=60,
+        target_unit="business seconds",
+        due_at=MONDAY,
+    )
+    clock.escalations.create(level="late", action="notify owner", at=MONDAY)
 
 
 BOTH, ONE, OTHER, NONE = {0, 1}, {0}, {1}, set()
@@ -65,6 +80,8 @@ BOTH, ONE, OTHER, NONE = {0, 1}, {0}, {1}, set()
         ({"owner": "9" * 18}, NONE),
         ({"overdue": "true"}, ONE),
         ({"overdue": "false"}, OTHER),
+        ({"escalated": "true"}, ONE),
+        ({"escalated": "false"}, OTHER),
         ({"due_before": "2025-03-03T10:00:00+01:00"}, NONE),  # due at that moment
         ({"due_before": "2025-03-03T09:00:01Z"}, ONE),
         ({"opened_after": "2025-03-03T09:00:00Z"}, OTHER),
@@ -101,6 +118,14 @@ def test_a_filter_finds_what_it_says(find, two, parameters, found):
 
 def test_a_case_is_found_by_its_number(find, two):
     assert find(make.manager(), q=f"#{two[0].pk}") == {two[0].pk}
+
+
+def test_a_case_is_not_escalated_any_more_once_somebody_has_seen_to_it(find, two):
+    row = Escalation.objects.get()
+
+    escalation.acknowledge(row, by=two[0].owner)
+
+    assert find(make.manager(), escalated="true") == set()
 
 
 def test_an_owner_is_found_by_me_and_by_id(find, two):

@@ -12,6 +12,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.urls import resolve
 from rest_framework.authtoken.models import Token
 
+from cem_cases.api.permissions import VERBS
 from cem_cases.models import Response
 from tests import make
 
@@ -214,7 +215,7 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("path", ["", "timeline/", "claim/"])
+@pytest.mark.parametrize("path", ["", "timeline/", "clocks/", "claim/"])
 def test_a_strange_number_is_no_case(api, db, path):
     case = make.case(team=(north := make.team("north")))
     client = api(make.agent(north))
@@ -241,7 +242,13 @@ def test_another_method_in_a_header_is_ignored(api, db):
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "options", "trace"])
-@pytest.mark.parametrize("path", ["responses/", "cases/", "cases/1/", "cases/1/claim/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("responses/", "cases/", "cases/1/", "cases/1/claim/", "cases/1/clocks/"),
+        "cases/1/escalations/1/acknowledge/",
+    ],
+)
 def test_other_methods_are_not_there(api, db, method, path):
     user = make.user("", "view_case", "work_case", "add_response")
 
@@ -285,6 +292,7 @@ def test_who_is_nobody_learns_nothing(api, db, method, path):
         ("band=kilimanjaro", "band"),
         ("overdue=maybe", "overdue"),
         ("overdue=1", "overdue"),
+        ("escalated=yes", "escalated"),
         ("due_before=notadate", "due_before"),
         ("due_before=2026-03-01", "due_before"),
         ("opened_after=2026-03-01T10:00:00", "opened_after"),
@@ -324,9 +332,7 @@ def test_a_parameter_that_is_wrong_is_named(api, db, query, field):
     assert CANARY not in answered.content.decode()
 
 
-@pytest.mark.parametrize(
-    "verb", ["claim", "assign", "note", "contact", "set-priority", "resolve", "close"]
-)
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize(
     "body",
     [

@@ -1,17 +1,27 @@
 import itertools
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
 
 from cem_cases.api.permissions import VERBS
+from cem_cases.loop import sla
+from cem_cases.models import Escalation
 from tests import make
 
-READING = ["cases/", "cases/{}/", "cases/{}/timeline/"]
+READING = ["cases/", "cases/{}/", "cases/{}/timeline/", "cases/{}/clocks/"]
+WAIT = {
+    "reason": "a photo",
+    "until": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+}
 BODIES = {
     "assign": {"to": None},
     "note": {"text": "called"},
     "contact": {"channel": "phone", "attempt": "reached"},
     "set-priority": {"priority": "high"},
+    "set-pending": WAIT,
+    "put-on-hold": WAIT,
+    "mark-complaint": {"is_complaint": True},
     "resolve": {"root_cause": "late-delivery", "outcome": "recovered", "note": "paid"},
     "reopen": {"reason": "again"},
 }
@@ -55,8 +65,37 @@ def test_each_verb_takes_its_permission(api, verb, work, assign):
     )
 
     may = assign if verb == "assign" else work
-    refused = 409 if verb in ("reopen", "close") else 200
+    # a new case has nothing to wait for, and is neither waiting nor resolved
+    waiting = ("set-pending", "put-on-hold", "resume")
+    refused = 409 if verb in ("reopen", "close", *waiting) else 200
     assert answered.status_code == (refused if may else 403)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("permissions", "status"),
+    [
+        (["view_case"], 403),
+        (["work_case"], 403),
+        (["view_case", "assign_case"], 403),
+        (["view_case", "work_case"], 200),
+    ],
+)
+def test_to_acknowledge_takes_work(api, permissions, status):
+    step = {"metric": "first contact", "percent": 100, "action": "notify lead"}
+    make.policy(hours=4, steps=[step])
+    case = make.case(team=(north := make.team("north")))
+    sla.sweep(now=make.MONDAY + 5 * make.HOUR)
+    user = make.user("", *permissions)
+    north.memberships.create(user=user)
+    key = Escalation.objects.get().pk
+
+    answered = api(user).post(
+        f"/api/v1/cases/{case.pk}/escalations/{key}/acknowledge/", {}, format="json"
+    )
+
+    assert answered.status_code == status
+    assert Escalation.objects.open().exists() is (status == 403)
 
 
 @pytest.mark.django_db
