@@ -33,6 +33,8 @@ MOST_CLOCKS = 50
 MOST_ESCALATIONS = 50
 MOST_CASES = 5
 PATH_LENGTH = 12
+WHY_THIS_POLICY = ("case.opened", "case.policy_changed", "case.reopened")
+"""The events that keep which policies were looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _hands(case: Case, now: datetime) -> tuple[list[Hand], list[Hand]]:
 def _why(case: Case) -> dict[int, str]:
     """Return what decided for each policy that was ever chosen for this case."""
     events = AuditEvent.objects.filter(
-        stream=stream_of(case.pk), kind__in=("case.opened", "case.policy_changed")
+        stream=stream_of(case.pk), kind__in=WHY_THIS_POLICY
     )
     return {
         look["policy"]: look["because"]

@@ -17,7 +17,8 @@ KINDS: Mapping[str, str] = {
     "case.not_assigned": "A rule asked for an owner and nobody was eligible: "
     "`by_rule`, `strategy`, `candidates`.",
     "case.claimed": "An agent took the case: `to`.",
-    "case.unassigned": "The case went back to its team's queue.",
+    "case.unassigned": "The case went back to its team's queue; `resumed`: it waited until "
+    "then.",
     "case.priority_set": "`priority`, `priority_before`; the clocks got new targets.",
     "case.policy_changed": "Another `policy` applies since a fact of the case changed: "
     "`policy_version`, and `policies`: each one looked at, with what decided.",
@@ -29,17 +30,19 @@ KINDS: Mapping[str, str] = {
     "case.put_on_hold": "The case waits for others, `until` then at the longest; the "
     "reason is in the detail.",
     "case.resumed": "The waiting ended, and paused clocks go on `since` then: by a "
-    "person, by the customer's answer, or because the expected end came.",
+    "person, by another response, or because the expected end came.",
     "case.escalated": "A clock came to a step of its policy: `metric`, `cycle`, `point`, "
     "`action`, what was `done`, who was `told`.",
     "case.acknowledged": "Somebody acknowledged an escalation: `metric`, `level`.",
     "case.escalation_unanswered": "People were told again of an escalation that nobody "
     "acknowledged for so many `days`: `metric`, `level`.",
     "case.noted": "An internal note; its words are in the detail.",
-    "case.contacted": "`contact`, `direction`, `channel`, `attempt`.",
+    "case.contacted": "`contact`, `direction`, `channel`, `attempt`; `resumed`: the case "
+    "was pending until then.",
     "case.resolved": "`root_cause`, `outcome`, `cycle`, `contacted`; the note is in the "
     "detail.",
-    "case.reopened": "The next `cycle` began; the reason is in the detail.",
+    "case.reopened": "The next `cycle` began, under the `policy` (`policy_version`) that "
+    "applies now; `policies`: each one looked at; the reason is in the detail.",
     "case.closed": "The case ended for good.",
     "clock.warned": "A clock used up `percent` of its target: `metric`, `cycle`, "
     "`due_at`.",

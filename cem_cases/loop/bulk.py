@@ -87,7 +87,8 @@ def among(values: Collection[Any], kind: str = "bigint") -> Any:
 def exist(*queries: models.QuerySet[Any]) -> tuple[bool, ...]:
     """Return, for each of these queries, whether it finds a row: in one statement."""
     connection = connections[router.db_for_read(AuditHead)]
-    parts, values = [], []
+    parts: list[str] = []
+    values: list[Any] = []
     for query in queries:
         sql, params = query.order_by().values("pk")[:1].query.sql_with_params()
         parts.append(f"EXISTS ({sql})")

@@ -22,7 +22,7 @@ from cem_cases.exceptions import (
     NotAllowedNow,
     StaleVersion,
 )
-from cem_cases.loop import audit, clocks, given, moment, owners
+from cem_cases.loop import audit, clocks, given, moment, owners, targets
 from cem_cases.models import (
     Case,
     Contact,
@@ -102,9 +102,9 @@ def assign(
     locked.owner_id = None if to is None else to.pk
     if before == (locked.team_id, locked.owner_id):
         return locked
-    _end_waiting(locked, now)
+    resumed = _end_waiting(locked, now)
     if locked.team_id != before[0]:
-        clocks.reconsider([locked], changed="case.team", now=now)
+        targets.reconsider([locked], changed="case.team", now=now)
     owners.move_load(before, (locked.team_id, locked.owner_id))
     _save(locked, "team", "owner", *WAITING, *TIMES)
     _record(
@@ -115,6 +115,7 @@ def assign(
         text=given.text(reason, "reason", required=False),
         to=None if to is None else str(to.pk),
         team=locked.team and locked.team.slug,
+        resumed=resumed,
     )
     return locked
 
@@ -141,7 +142,7 @@ def set_priority(
     if priority == before:
         return locked
     locked.priority = priority
-    clocks.reconsider([locked], changed="case.priority", now=now)
+    targets.reconsider([locked], changed="case.priority", now=now)
     _save(locked, "priority", *TIMES)
     _record(
         locked,
@@ -173,7 +174,7 @@ def mark_complaint(
     if locked.is_complaint == is_complaint:
         return locked
     locked.is_complaint = is_complaint
-    clocks.reconsider([locked], changed="case.is_complaint", now=now)
+    targets.reconsider([locked], changed="case.is_complaint", now=now)
     clocks.complaint(locked, at=now)
     _save(locked, "is_complaint", *TIMES)
     _record(locked, "case.complaint_marked", by, now, is_complaint=is_complaint)
@@ -255,12 +256,16 @@ def resume(
     return locked
 
 
-def _end_waiting(case: Case, now: datetime) -> None:
-    """If the case waited and does not any more, let its clocks go on; unsaved."""
+def _end_waiting(case: Case, now: datetime) -> bool:
+    """If the case waited and does not any more, let its clocks go on; unsaved.
+
+    Returns whether it did.
+    """
     if case.waiting_until is None or case.status in rules.WAITING:
-        return
+        return False
     case.waiting_reason, case.waiting_until = "", None
     clocks.resumed({case.pk: now}, [case], now=now)
+    return True
 
 
 @transaction.atomic
@@ -311,11 +316,12 @@ def contact(
         at=now,
     )
     row.save()
+    resumed = False
     if row.arrived:
         locked.first_contact_at = locked.first_contact_at or now
         clocks.contacted(locked, at=now)
     elif row.direction == Contact.Direction.IN:
-        _heard(locked, now)
+        resumed = _heard(locked, now)
     _save(locked, "first_contact_at", *WAITING, *TIMES)
     _record(
         locked,
@@ -326,15 +332,17 @@ def contact(
         direction=row.direction,
         channel=row.channel,
         attempt=row.attempt,
+        resumed=resumed,
     )
     return locked
 
 
-def _heard(case: Case, now: datetime) -> None:
-    """The customer has spoken: what waited for that is open again."""
-    if case.status == Case.Status.PENDING:
-        case.move("resume")
-        _end_waiting(case, now)
+def _heard(case: Case, now: datetime) -> bool:
+    """The customer has spoken: what waited for that is open again; whether it did."""
+    if case.status != Case.Status.PENDING:
+        return False
+    case.move("resume")
+    return _end_waiting(case, now)
 
 
 @transaction.atomic
@@ -404,13 +412,23 @@ def reopen(
     text = given.text(reason, "reason")
     locked.cycle += 1
     locked.resolved_at, locked.outcome = None, ""
-    clocks.reopened(locked, at=now)
+    choice = clocks.reopened(locked, at=now)
     if locked.owner is not None and owners.may_own(locked.owner, locked.team_id):
         owners.move_load((None, None), (locked.team_id, locked.owner_id))
     else:
         locked.owner, locked.status = None, Case.Status.NEW
     _save(locked, "owner", "cycle", "resolved_at", "outcome", *TIMES)
-    _record(locked, "case.reopened", by, now, text=text, cycle=locked.cycle)
+    _record(
+        locked,
+        "case.reopened",
+        by,
+        now,
+        text=text,
+        cycle=locked.cycle,
+        policy=choice.policy and choice.policy.version.policy_id,
+        policy_version=choice.policy and choice.policy.version.number,
+        policies=list(choice.looks),
+    )
     return locked
 
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from cem_cases import sla
 from cem_cases.conf import conf
 from cem_cases.exceptions import NotAllowedNow
-from cem_cases.loop import audit, bulk, clocks, moment, notices, owners
+from cem_cases.loop import audit, bulk, moment, notices, owners, targets
 from cem_cases.models import Absence, Case, Clock, Escalation, Membership
 
 NAG = timedelta(days=1)
@@ -236,7 +236,7 @@ def _save_cases(
 
     `moved` says who held those that changed hands.
     """
-    clocks.reconsider(list(raised.values()), changed="case.priority", now=now)
+    targets.reconsider(list(raised.values()), changed="case.priority", now=now)
     changed = [people.case(key) for key in {**raised, **moved}]
     owners.move_loads(
         [

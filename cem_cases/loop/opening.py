@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from cem_cases import rules
-from cem_cases.loop import audit, bulk, clocks, facts, owners, policies, sla
+from cem_cases.loop import audit, bulk, clocks, facts, owners, policies, sla, targets
 from cem_cases.models import Case, Customer, Response, Survey, Team
 
 CANDIDATES_KEPT = 20
@@ -182,7 +182,7 @@ def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
             "priority_before": rules.Priority(before).word,
         }
         events.append(audit.NewEvent(kind="case.joined", case=case, payload=payload))
-    clocks.reconsider(list(raised.values()), changed="case.priority", now=now)
+    targets.reconsider(list(raised.values()), changed="case.priority", now=now)
     bulk.update(
         list(raised.values()), ["priority", "policy_version", "due_at", "version"]
     )

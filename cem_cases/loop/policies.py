@@ -17,6 +17,7 @@ from django.db.models import F
 
 from cem_cases import rules, sla
 from cem_cases.models import (
+    Case,
     EscalationStep,
     Holiday,
     PolicyVersion,
@@ -61,6 +62,12 @@ def of(version_ids: Collection[int]) -> Mapping[int, Policy]:
     """Return these versions by their keys, without those that cannot be read."""
     rows = PolicyVersion.objects.filter(pk__in=version_ids).select_related("policy")
     return {row.pk: policy for row in rows if (policy := _read(row)) is not None}
+
+
+def of_case(case: Case) -> Policy | None:
+    """Return the version under which this case stands."""
+    version = case.policy_version_id
+    return of([version]).get(version) if version else None
 
 
 def _read(row: PolicyVersion) -> Policy | None:

@@ -17,7 +17,17 @@ from django.utils import timezone
 
 from cem_cases import sla
 from cem_cases.conf import conf
-from cem_cases.loop import audit, bulk, clocks, escalation, moment, notices, policies
+from cem_cases.loop import (
+    audit,
+    bulk,
+    clocks,
+    escalation,
+    moment,
+    notices,
+    policies,
+    running,
+    targets,
+)
 from cem_cases.models import (
     Case,
     Clock,
@@ -156,14 +166,14 @@ def _batch(done: Swept, now: datetime, only: int | None = None) -> int:
 
 def _act(found: Sequence[Clock], now: datetime) -> Swept:
     known = policies.of({clock.version_id for clock in found})
-    pauses, marked = clocks.belongings(found)
+    pauses, marked = running.belongings(found)
     dues = []
     for clock in found:
         policy = known.get(clock.version_id)
         if policy is None:  # somebody changed it with SQL; logged, and not given up
             clock.next_at = now + UNREADABLE
             continue
-        spans = clocks.spans(pauses[clock.pk], now)
+        spans = running.spans(pauses[clock.pk], now)
         _, levels = policy.terms.levels(
             clock.metric, clock.case.priority, clock.target, clock.started_at, spans
         )
@@ -219,7 +229,7 @@ def _look(
     )
     if sla.BREACH in keys:
         clock.breached_at, clock.breach_cause = now, Clock.BreachCause.LATE
-        due.event = clocks.breached(clock)
+        due.event = running.breached(clock)
     elif any(level.step is None for level in come) and clock.breached_at is None:
         clock.warned_at = now
         due.event = _warned(clock, keys)
@@ -311,7 +321,7 @@ def _migrate(
     by: AbstractBaseUser | None,
     now: datetime,
 ) -> list[Move]:
-    changes = clocks.migrate(cases, policy, now=now)
+    changes = targets.migrate(cases, policy, now=now)
     bulk.insert(changes, keys=False)
     for case in cases:
         case.version += 1

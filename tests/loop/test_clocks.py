@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from cem_cases.exceptions import InvalidInput
-from cem_cases.loop import audit, cases, clocks, config, drain, sla
+from cem_cases.loop import audit, cases, clocks, config, drain, sla, targets
 from cem_cases.models import (
     Case,
     Clock,
@@ -622,7 +622,7 @@ def test_new_targets_cost_the_same_for_one_case_and_for_many(
         case.priority = 1
 
     with django_assert_num_queries(7):
-        clocks.reconsider(found, changed="case.priority", now=MONDAY)
+        targets.reconsider(found, changed="case.priority", now=MONDAY)
 
     assert not list(audit.verify())
 

@@ -1,0 +1,232 @@
+"""The running clocks of some cases, with all that decides over their times.
+
+What `clocks` and `targets` have in common. The cases are locked by the caller; every
+function takes as many statements for many cases as for one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+
+from cem_cases import sla
+from cem_cases.loop import audit, bulk, policies
+from cem_cases.models import Case, Clock, ClockMark, ClockMetric, Pause
+
+logger = logging.getLogger(__name__)
+
+TIMES = (
+    "version",
+    "target_amount",
+    "target_unit",
+    "due_at",
+    "next_at",
+    "paused_at",
+    "breached_at",
+    "breach_cause",
+)
+ENDS = (*TIMES, "completed_at", "cancelled_at", "cancel_cause")
+TAKEN = ("business_elapsed", "calendar_elapsed")
+
+
+class Running:
+    """The running clocks of some locked cases, locked, with what their times rest on."""
+
+    def __init__(self, cases: Collection[Case]) -> None:
+        self.cases = {case.pk: case for case in cases}
+        found = Clock.objects.running().filter(case__in=bulk.among(self.cases))
+        self.clocks = list(found.select_for_update(no_key=True).order_by("pk"))
+        for clock in self.clocks:
+            clock.case = self.cases[clock.case_id]
+        self.policies = policies.of({clock.version_id for clock in self.clocks})
+        self._pauses, self._marks = belongings(self.clocks)
+        self._ended: list[Pause] = []
+        self.events: list[audit.NewEvent] = []
+        self._marked: list[ClockMark] = []
+
+    def of(self, case: Case) -> list[Clock]:
+        return [clock for clock in self.clocks if clock.case_id == case.pk]
+
+    def policy(self, clock: Clock) -> policies.Policy | None:
+        return self.policies.get(clock.version_id)
+
+    def pauses(self, clock: Clock, now: datetime) -> list[sla.Pause]:
+        """Return the pauses of this clock, an open one as if it ended now."""
+        return spans(self._pauses[clock.pk], now)
+
+    def aim(self, clock: Clock, now: datetime) -> None:
+        """Reckon its times anew: after a pause, or with another target."""
+        policy = self.policy(clock)
+        if policy is None:
+            return
+        paused, marked = self.pauses(clock, now), self._marks[clock.pk]
+        aim(clock, policy, clock.case.priority, paused, marked)
+        if clock.paused_at is not None:
+            clock.next_at = None
+
+    def end_pause(self, clock: Clock, at: datetime) -> None:
+        """End its open pause, at its beginning at the earliest."""
+        for pause in self._pauses[clock.pk]:
+            if pause.until_at is None:
+                pause.until_at = max(at, pause.from_at)
+                self._ended.append(pause)
+
+    def breach(self, clock: Clock, at: datetime, cause: str) -> None:
+        """Mark it as breached, once."""
+        clock.breached_at, clock.breach_cause = at, cause
+        self._marks[clock.pk].add(sla.BREACH)
+        self._marked.append(ClockMark(clock_id=clock.pk, level=sla.BREACH, at=at))
+        self.events.append(breached(clock))
+
+    def settle(self, clock: Clock, at: datetime) -> None:
+        """Mark it as breached if it is late by now, and no sweep was first."""
+        if ticks(clock) and clock.breached_at is None and at > clock.due_at:
+            self.breach(clock, at, Clock.BreachCause.LATE)
+
+    def complete(self, clock: Clock, at: datetime) -> None:
+        """End it: what it took, and whether that was too long."""
+        self.settle(clock, at)
+        if clock.paused_at is not None:
+            self.end_pause(clock, at)
+            self.aim(clock, at)
+        policy = self.policy(clock)
+        calendar = policy.terms.calendar if policy else None
+        taken = sla.elapsed(calendar, clock.started_at, at, self.pauses(clock, at))
+        clock.business_elapsed, clock.calendar_elapsed = taken
+        clock.completed_at, clock.next_at = at, None
+
+    def cancel(self, clock: Clock, at: datetime, cause: str) -> None:
+        """End it without a result."""
+        self.settle(clock, at)
+        if clock.paused_at is not None:
+            self.end_pause(clock, at)
+            self.aim(clock, at)
+        clock.cancelled_at, clock.cancel_cause, clock.next_at = at, cause, None
+
+    def save(self, *, now: datetime, started: Sequence[Clock] = ()) -> None:
+        """Write everything, with its events, and set `due_at` of the cases."""
+        bulk.update(self._ended, ["until_at"])
+        bulk.update(self.clocks, [*ENDS, *TAKEN])
+        bulk.insert(started)
+        bulk.insert(self._marked, keys=False)
+        audit.append(self.events, now=now)
+        ticking: dict[int, list[Clock]] = defaultdict(list)
+        for clock in chain(self.clocks, started):
+            ticking[clock.case_id].append(clock)
+        for case in self.cases.values():
+            case.due_at = next_due(ticking[case.pk])
+
+
+def belongings(
+    clocks: Collection[Clock],
+) -> tuple[Mapping[int, list[Pause]], Mapping[int, set[str]]]:
+    """Return the pauses and the marked levels of these clocks, by their keys."""
+    pauses: dict[int, list[Pause]] = defaultdict(list)
+    marks: dict[int, set[str]] = defaultdict(set)
+    keys = [clock.pk for clock in clocks]
+    if keys:
+        rows = Pause.objects.filter(clock__in=bulk.among(keys))
+        for pause in rows.order_by("from_at", "pk"):
+            pauses[pause.clock_id].append(pause)
+        levels = ClockMark.objects.filter(clock__in=bulk.among(keys))
+        for key, level in levels.values_list("clock", "level"):
+            marks[key].add(level)
+    return pauses, marks
+
+
+def spans(pauses: Iterable[Pause], now: datetime) -> list[sla.Pause]:
+    """Return these pauses as spans; an open one ends now."""
+    return [
+        sla.Pause(p.from_at, max(p.until_at or now, p.from_at), p.reason)
+        for p in pauses
+    ]
+
+
+def breached(clock: Clock) -> audit.NewEvent:
+    """Return the event that tells of a breach."""
+    return audit.NewEvent(
+        kind="clock.breached",
+        case=clock.case,
+        payload={
+            "metric": clock.metric,
+            "cycle": clock.cycle,
+            "due_at": clock.due_at,
+            "cause": clock.breach_cause,
+        },
+    )
+
+
+def starting(
+    policy: policies.Policy, case: Case, starts: Mapping[str, datetime]
+) -> list[Clock]:
+    """Return new clocks of these metrics, each from its start on, unsaved.
+
+    *Resolution* and *first contact* count the cycles of the case; the others count
+    their own.
+    """
+    clocks = []
+    for metric, started_at in starts.items():
+        cycle = case.cycle
+        if metric in (ClockMetric.NEXT_UPDATE, ClockMetric.STATUTORY):
+            cycle = case.clocks.filter(metric=metric).count() + 1
+        clock = new(policy, case, metric, started_at, cycle)
+        clocks += [clock] if clock else []
+    return clocks
+
+
+def new(
+    policy: policies.Policy, case: Case, metric: str, started_at: datetime, cycle: int
+) -> Clock | None:
+    """Return a running clock, unsaved; None where the policy promises nothing."""
+    promise = policy.terms.promise(metric, case.priority)
+    if promise is None:
+        return None
+    clock = Clock(
+        case=case,
+        metric=metric,
+        cycle=cycle,
+        version=policy.version,
+        started_at=started_at,
+        target_amount=promise.target.amount,
+        target_unit=promise.target.unit,
+    )
+    return clock if aim(clock, policy, case.priority) else None
+
+
+def aim(
+    clock: Clock,
+    policy: policies.Policy,
+    priority: int,
+    pauses: Collection[sla.Pause] = (),
+    marked: Collection[str] = (),
+) -> bool:
+    """Set when this clock is due and when a sweep has to look at it next.
+
+    Changes nothing and returns False where the calendar never opens for so long.
+    """
+    try:
+        due_at, levels = policy.terms.levels(
+            clock.metric, priority, clock.target, clock.started_at, pauses
+        )
+    except (sla.NeverOpen, ValueError) as error:
+        logger.error("Policy %d promises nothing: %s", policy.version.policy_id, error)
+        return False
+    clock.due_at = due_at
+    clock.next_at = next(
+        (level.at for level in levels if level.key not in marked), None
+    )
+    return True
+
+
+def next_due(clocks: Iterable[Clock]) -> datetime | None:
+    """Return the earliest due time among those of these clocks that tick."""
+    ticking = (clock.due_at for clock in clocks if ticks(clock))
+    return min(ticking, default=None)
+
+
+def ticks(clock: Clock) -> bool:
+    """Whether it runs and is not paused."""
+    return clock.is_running and clock.paused_at is None

@@ -1,0 +1,191 @@
+"""Other targets for running clocks: a fact of their case has changed, or they are moved.
+
+What was used up is kept, because the start stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from cem_cases.loop import audit, bulk, facts, policies
+from cem_cases.loop.running import Running, starting, ticks
+from cem_cases.models import (
+    Case,
+    Clock,
+    ClockMetric,
+    Response,
+    Survey,
+    TargetChange,
+    Team,
+)
+
+
+def reconsider(cases: Collection[Case], *, changed: str, now: datetime) -> None:
+    """A fact of these cases has changed: swap targets, and policies where it decides.
+
+    `changed` is the fact's name. What was used up is kept; a clock that is thereby past
+    its due time breaches now, with the cause *target changed*, once. The policy is
+    chosen anew only if some policy asks for that fact; otherwise each clock stays with
+    its version.
+    """
+    if not cases:
+        return
+    found = policies.current()
+    choices: Mapping[int, policies.Choice] = {}
+    if changed in facts.wanted(policy.conditions for policy in found):
+        choices = choose_for(cases, found)
+    running = Running(cases)
+    moved = _moved(running, choices)
+    started = _move(running, moved, now)
+    running.events += [
+        _policy_changed(running.cases[key], choices[key]) for key in moved
+    ]
+    changes = [
+        change
+        for clock in running.clocks
+        if clock.is_running and (change := _swap(running, clock, moved, now))
+    ]
+    running.save(now=now, started=started)
+    bulk.insert(changes, keys=False)
+
+
+def _moved(
+    running: Running, choices: Mapping[int, policies.Choice]
+) -> dict[int, policies.Policy]:
+    """Return the cases to which another policy applies than so far, with that policy."""
+    cases = running.cases.values()
+    keys = [case.policy_version_id for case in cases if case.policy_version_id]
+    before = policies.of(keys) if choices else {}
+    moved = {}
+    for key, choice in choices.items():
+        policy = before.get(running.cases[key].policy_version_id or 0)
+        known = policy.version.policy_id if policy else None
+        if choice.policy and choice.policy.version.policy_id != known:
+            moved[key] = choice.policy
+    return moved
+
+
+def _move(
+    running: Running, moved: Mapping[int, policies.Policy], now: datetime
+) -> list[Clock]:
+    """Put these cases under their new policies; return the clocks only those promise."""
+    rows = (
+        Clock.objects.filter(case__in=moved).values_list("case", "metric")
+        if moved
+        else ()
+    )
+    have = set(rows)
+    started = []
+    for key, policy in moved.items():
+        case = running.cases[key]
+        case.policy_version = policy.version
+        running.policies = {**running.policies, policy.version.pk: policy}
+        for clock in running.of(case):
+            if policy.terms.promise(clock.metric, case.priority) is None:
+                running.cancel(clock, now, Clock.CancelCause.POLICY_CHANGED)
+        starts: dict[str, datetime] = {ClockMetric.RESOLUTION: case.opened_at}
+        if case.first_contact_at is None:
+            starts[ClockMetric.FIRST_CONTACT] = case.opened_at
+        if case.is_complaint:
+            starts[ClockMetric.STATUTORY] = case.opened_at
+        missing = {m: at for m, at in starts.items() if (key, m) not in have}
+        started += starting(policy, case, missing)
+    return started
+
+
+def _swap(
+    running: Running,
+    clock: Clock,
+    moved: Mapping[int, policies.Policy],
+    now: datetime,
+    cause: str = "",
+) -> TargetChange | None:
+    """Aim this clock at the target of its case's policy and priority, if it is another."""
+    policy = moved.get(clock.case_id) or running.policy(clock)
+    if policy is None:
+        return None
+    promise = policy.terms.promise(clock.metric, clock.case.priority)
+    if promise is None:
+        return None
+    if promise.target == clock.target and policy.version.pk == clock.version_id:
+        running.aim(clock, now)  # it may be warned of at other shares
+        return None
+    running.settle(clock, now)
+    if not cause:
+        cause = "policy" if clock.case_id in moved else "priority"
+    change = TargetChange(
+        clock=clock,
+        at=now,
+        cause=cause,
+        before_amount=clock.target_amount,
+        before_unit=clock.target_unit,
+        before_version_id=clock.version_id,
+        due_before_at=clock.due_at,
+    )
+    clock.version = policy.version
+    clock.target_amount, clock.target_unit = promise.target
+    running.aim(clock, now)
+    change.due_after_at = clock.due_at
+    if ticks(clock) and clock.breached_at is None and now > clock.due_at:
+        running.breach(clock, now, Clock.BreachCause.TARGET_CHANGED)
+        running.aim(clock, now)
+    return change
+
+
+def _policy_changed(case: Case, choice: policies.Choice) -> audit.NewEvent:
+    assert choice.policy is not None  # noqa: S101  (it was moved there)
+    return audit.NewEvent(
+        kind="case.policy_changed",
+        case=case,
+        payload={
+            "policy": choice.policy.version.policy_id,
+            "policy_version": choice.policy.version.number,
+            "policies": list(choice.looks),
+        },
+    )
+
+
+def choose_for(
+    cases: Collection[Case], found: Sequence[policies.Policy] | None = None
+) -> Mapping[int, policies.Choice]:
+    """Return which policy applies to each of these cases now, by their keys."""
+    found = policies.current() if found is None else found
+    names = facts.wanted(policy.conditions for policy in found)
+    responses = Response.objects.in_bulk(
+        {case.opening_response_id for case in cases} - {None}
+    )
+    found_rows = list(responses.values())
+    surveys = Survey.objects.in_bulk({row.survey_id for row in found_rows})
+    for row in found_rows:
+        row.survey = surveys[row.survey_id]
+    facts.load(found_rows, names, without=cases)
+    teams = Team.objects.in_bulk({case.team_id for case in cases} - {None})
+    choices = {}
+    for case in cases:
+        case.team = teams.get(case.team_id) if case.team_id else None
+        opened_by = responses.get(case.opening_response_id or 0)
+        known = facts.of_response(opened_by, names) if opened_by else {}
+        choices[case.pk] = policies.choose(found, known | facts.of_case(case))
+    return choices
+
+
+def migrate(
+    cases: Collection[Case], policy: policies.Policy, *, now: datetime
+) -> list[TargetChange]:
+    """Move the running clocks of these cases to this version; return the changes.
+
+    The changes are not saved and no event is written: that is the caller's.
+    """
+    running = Running(cases)
+    running.policies = {**running.policies, policy.version.pk: policy}
+    moved = {case.pk: policy for case in cases}
+    changes = [
+        change
+        for clock in running.clocks
+        if (change := _swap(running, clock, moved, now, TargetChange.Cause.MIGRATION))
+    ]
+    for case in cases:
+        case.policy_version = policy.version
+    running.save(now=now)
+    return changes
