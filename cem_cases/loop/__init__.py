@@ -12,6 +12,8 @@ answer to its customer, say) does not wait.
 
 STEPS = (
     "doctor",
+    "soundness",
+    "lateness",
     "imports",
     "capture",
     "drain",
@@ -22,6 +24,8 @@ STEPS = (
     "sla",
     "escalation",
     "clocks",
+    "targets",
+    "running",
     "holidays",
     "config",
     "policies",
@@ -29,6 +33,7 @@ STEPS = (
     "improve",
     "facts",
     "notices",
+    "findings",
     "given",
     "audit",
     "bulk",

@@ -1,9 +1,8 @@
 """A calendar of openings, and arithmetic in the seconds for which it is open.
 
-Openings are wall time of one zone. They become UTC intervals a stretch of 366 days at a
-time, each with the open seconds before it; both directions are then one bisection. A
-stretch is laid out once per calendar, so keep calendars: the second question is cheap.
-Stretches are joined as far as targets reach, so a far target costs what a near one does.
+A stretch of 366 days is laid out in UTC (`layout`) once per calendar, so keep calendars:
+the second question is one bisection, in both directions. Stretches are joined as far as
+targets reach, so a far target costs what a near one does.
 """
 
 from __future__ import annotations
@@ -12,65 +11,20 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-MINUTES_A_DAY = 24 * 60
+from cem_cases.sla import layout
+from cem_cases.sla.layout import Opening, Openings, Run, Span, Stretch, locate
+
+__all__ = ["Calendar", "NeverOpen", "Opening", "Span"]
+
+_Interval = tuple[datetime, datetime]
+_PATIENCE = 5  # Stretches in a row that may be without an opening, before giving up.
+_REACH = 100  # Stretches that one target may span.
 
 
 class NeverOpen(ValueError):
     """The calendar has no opening within reach, so there is no answer."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Opening:
-    """Part of a day, in minutes of wall time since midnight: `opens` belongs to it,
-    `closes` does not, and is at most 1440, the next midnight.
-
-    Raises ValueError unless 0 <= opens < closes <= 1440.
-
-    >>> print(Opening(9 * 60, 24 * 60))
-    09:00-24:00
-    """
-
-    opens: int
-    closes: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.opens < self.closes <= MINUTES_A_DAY:
-            raise ValueError(
-                f"{self} is not a part of a day: it must end after it starts."
-            )
-
-    def __str__(self) -> str:
-        opens, closes = divmod(self.opens, 60), divmod(self.closes, 60)
-        return "{:02}:{:02}-{:02}:{:02}".format(*opens, *closes)
-
-
-class Span(NamedTuple):
-    """From `start` to `end`, in UTC, in which a calendar is open or is not."""
-
-    start: datetime
-    end: datetime
-    is_open: bool
-
-
-class _Stretch(NamedTuple):
-    """The openings of 366 days: UTC seconds since 1970, disjoint and in order.
-
-    `before[i]` is how many open seconds of this stretch precede opening `i`; its last
-    entry is their total. `days` are the ordinals of its local dates on which an opening
-    begins.
-    """
-
-    opens: list[int]
-    closes: list[int]
-    before: list[int]
-    days: list[int]
-
-
-# Stretches joined to one: opens, closes and before.
-_Run = tuple[list[int], list[int], list[int]]
 
 
 @dataclass(frozen=True)
@@ -100,15 +54,13 @@ class Calendar:
     """
 
     zone: ZoneInfo
-    hours: Mapping[int, tuple[Opening, ...]] = field(hash=False)
+    hours: Mapping[int, Openings] = field(hash=False)
     closed: frozenset[date] = frozenset()
-    special: Mapping[date, tuple[Opening, ...]] = field(
-        default_factory=dict, hash=False
-    )
-    _stretches: dict[int, _Stretch] = field(
+    special: Mapping[date, Openings] = field(default_factory=dict, hash=False)
+    _stretches: dict[int, Stretch] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _runs: dict[int, _Run] = field(
+    _runs: dict[int, Run] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -127,10 +79,9 @@ class Calendar:
         opening. Raises ValueError for a naive start or negative seconds, NeverOpen when
         five years pass without an opening or a hundred do not suffice.
         """
-        day, second, micro = _moment(start)
+        index, second, micro = locate(start)
         if (seconds <= 0 or microseconds < 0) and not _is_some(seconds, microseconds):
             return start.astimezone(UTC)
-        index = day // _DAYS
         opens, closes, before = self._runs.get(index) or self._run(index)
         # All is counted from the beginning of the stretch to the due instant.
         i = bisect_right(closes, second)
@@ -208,13 +159,14 @@ class Calendar:
         'Sat 05 16:00'
         """
         if not days:
-            return _utc(start)
+            return layout.in_utc(start)
         tick = timedelta(0)
         if days > 0 or self.is_open(start):
-            wall = self._wall(self.next_open(start))
+            at = self.next_open(start)
         else:
             tick = timedelta(microseconds=1)  # closing at 24:00 is still that day
-            wall = self._wall(self._last_close(start) - tick)
+            at = self._last_close(start) - tick
+        wall = at.astimezone(self.zone).replace(tzinfo=None)
         day = wall.toordinal()
         since_midnight = wall - datetime.fromordinal(day) + tick
         then = datetime.fromordinal(self._business_day(day, days)) + since_midnight
@@ -226,8 +178,8 @@ class Calendar:
         Each begins where the last ended; none when `end` is not after `start`. Raises
         ValueError for naive datetimes.
         """
-        opened = closed = _utc(start)
-        end = _utc(end)
+        opened = closed = layout.in_utc(start)
+        end = layout.in_utc(end)
         for opens, closes in self._clipped(opened, end):
             if closed < opens:
                 if opened < closed:
@@ -242,8 +194,8 @@ class Calendar:
 
     def is_open(self, at: datetime) -> bool:
         """Return whether `at` lies in an opening; its closing instant does not."""
-        day, second, _ = _moment(at)
-        opens, closes, *_rest = self._stretch(day // _DAYS)
+        index, second, _ = locate(at)
+        opens, closes, *_rest = self._stretch(index)
         i = bisect_right(closes, second)
         return i < len(opens) and opens[i] <= second
 
@@ -253,21 +205,19 @@ class Calendar:
         Raises ValueError for a naive datetime, NeverOpen when no opening comes within
         five years.
         """
-        day, second, _ = _moment(at)
-        walk = self._walk(day // _DAYS, 1)
+        index, second, _ = locate(at)
+        walk = self._walk(index, 1)
         opens, closes, *_rest = next(walk)
         while (i := bisect_right(closes, second)) == len(opens):
             opens, closes, *_rest = next(walk)
-        return (
-            at.astimezone(UTC)
-            if opens[i] <= second
-            else datetime.fromtimestamp(opens[i], UTC)
-        )
+        if opens[i] <= second:
+            return at.astimezone(UTC)
+        return datetime.fromtimestamp(opens[i], UTC)
 
     def _last_close(self, at: datetime) -> datetime:
         """Return the last closing that is not after `at`, in UTC."""
-        day, second, _ = _moment(at)
-        walk = self._walk(day // _DAYS, -1)
+        index, second, _ = locate(at)
+        walk = self._walk(index, -1)
         closes = next(walk).closes
         while not (i := bisect_right(closes, second)):
             closes = next(walk).closes
@@ -275,7 +225,7 @@ class Calendar:
 
     def _business_day(self, day: int, number: int) -> int:
         """Return the business day that many after a date, or before it when negative."""
-        walk = self._walk((day - _EPOCH_DAY) // _DAYS, 1 if number > 0 else -1)
+        walk = self._walk(layout.locate_day(day), 1 if number > 0 else -1)
         while True:
             days = next(walk).days
             if number > 0:
@@ -286,12 +236,10 @@ class Calendar:
                 return days[i]
             number = i - len(days) + 1 if number > 0 else i
 
-    def _clipped(
-        self, start: datetime, end: datetime
-    ) -> Iterator[tuple[datetime, datetime]]:
+    def _clipped(self, start: datetime, end: datetime) -> Iterator[_Interval]:
         """Yield the openings from `start` to `end`, cut off at these; all in UTC."""
-        (first, after, _), (last, until, _) = _moment(start), _moment(end)
-        for index in range(first // _DAYS, last // _DAYS + 1):
+        (first, after, _), (last, until, _) = locate(start), locate(end)
+        for index in range(first, last + 1):
             opens, closes, *_rest = self._stretch(index)
             these = slice(bisect_right(closes, after), bisect_right(opens, until))
             for pair in zip(opens[these], closes[these], strict=True):
@@ -302,30 +250,32 @@ class Calendar:
 
     def _position(self, at: datetime) -> tuple[int, int, int]:
         """Return the stretch of `at`, and the open time in it until then: s and µs."""
-        day, second, micro = _moment(at)
-        index = day // _DAYS
+        index, second, micro = locate(at)
         opens, closes, before, _days = self._stretch(index)
         i = bisect_right(closes, second)
         if i < len(opens) and opens[i] <= second:
             return index, before[i] + second - opens[i], micro
         return index, before[i], 0
 
-    def _stretch(self, index: int) -> _Stretch:
-        return self._stretches.get(index) or self._lay_out(index)
+    def _stretch(self, index: int) -> Stretch:
+        """Return what is laid out once; two threads that both do it come to the same."""
+        stretch = self._stretches.get(index)
+        if stretch is None:
+            stretch = self._stretches[index] = layout.lay_out(
+                index,
+                zone=self.zone,
+                hours=self.hours,
+                closed=self.closed,
+                special=self.special,
+            )
+        return stretch
 
-    def _run(self, index: int, wanted: int = 0) -> _Run:
+    def _run(self, index: int, wanted: int = 0) -> Run:
         """Join stretches from `index` on until they are open for `wanted` seconds."""
-        walk = self._walk(index, 1)
-        opens, closes, before = map(list, next(walk)[:3])
-        while before[-1] < wanted:
-            later, total = next(walk), before[-1]
-            opens += later.opens
-            closes += later.closes
-            before += [total + seconds for seconds in later.before[1:]]
-        self._runs[index] = opens, closes, before
-        return opens, closes, before
+        run = self._runs[index] = layout.join(self._walk(index, 1), wanted)
+        return run
 
-    def _walk(self, index: int, step: int) -> Iterator[_Stretch]:
+    def _walk(self, index: int, step: int) -> Iterator[Stretch]:
         """Yield this stretch, then one after the other, forwards or backwards.
 
         Raises NeverOpen when too many in a row have no opening, and after a hundred.
@@ -341,86 +291,9 @@ class Calendar:
             "This calendar is not open for long enough to reach the target."
         )
 
-    def _lay_out(self, index: int) -> _Stretch:
-        """Lay out stretch number `index` (counted from 1970) and keep it.
-
-        Two threads may both do it; they come to the same.
-        """
-        begins, ends = index * _DAYS * 86_400, (index + 1) * _DAYS * 86_400
-        stretch = _Stretch([], [], [0], [])
-        days = set()
-        for opens, closes in sorted(self._intervals(index)):
-            if opens < closes:
-                days.add(datetime.fromtimestamp(opens, self.zone).toordinal())
-            # Where the clocks skip, an opening can reach into the one after it.
-            opens, closes = max(opens, begins), min(closes, ends)
-            if stretch.closes:
-                opens = max(opens, stretch.closes[-1])
-            if opens >= closes:
-                continue
-            stretch.before.append(stretch.before[-1] + closes - opens)
-            stretch.opens.append(opens)
-            stretch.closes.append(closes)
-        first = _EPOCH_DAY + index * _DAYS
-        stretch.days.extend(sorted(days.intersection(range(first, first + _DAYS))))
-        self._stretches[index] = stretch
-        return stretch
-
-    def _intervals(self, index: int) -> Iterator[tuple[int, int]]:
-        """Yield the openings of all local days that can touch the stretch, in UTC."""
-        first = _EPOCH_DAY + index * _DAYS - _MARGIN
-        last = _EPOCH_DAY + (index + 1) * _DAYS + _MARGIN
-        # The ends of the calendar, where a day has no neighbour, are out of reach.
-        for ordinal in range(max(first, 2), min(last, date.max.toordinal())):
-            day = date.fromordinal(ordinal)
-            midnight = datetime.fromordinal(ordinal)
-            for opening in self._openings(day):
-                yield (
-                    self._instant(midnight, opening.opens),
-                    self._instant(midnight, opening.closes),
-                )
-
-    def _openings(self, day: date) -> tuple[Opening, ...]:
-        if day in self.special:
-            return self.special[day]
-        return () if day in self.closed else self.hours.get(day.weekday(), ())
-
-    def _wall(self, at: datetime) -> datetime:
-        return at.astimezone(self.zone).replace(tzinfo=None)
-
-    def _instant(self, midnight: datetime, minutes: int) -> int:
-        """Return the UTC second at which the zone's clocks show this wall time."""
-        wall = midnight + timedelta(minutes=minutes)
-        since = wall.replace(tzinfo=self.zone) - _EPOCH
-        return since.days * 86_400 + since.seconds
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_DAY = _EPOCH.toordinal()
-_DAYS = 366  # About a year; any fixed number of days gives the same answers.
-_PATIENCE = 5  # Stretches in a row that may be without an opening, before giving up.
-_REACH = 100  # Stretches that one target may span.
-# Days around a stretch whose openings can fall into it: zones are up to 15 hours from
-# UTC, and have skipped up to a whole day.
-_MARGIN = 3
-
-
-def _moment(at: datetime) -> tuple[int, int, int]:
-    """Return the UTC day, the UTC second (both since 1970) and the microsecond."""
-    try:
-        since = at - _EPOCH
-    except TypeError:
-        raise ValueError(f"{at!r} is not an aware datetime.") from None
-    return since.days, since.days * 86_400 + since.seconds, since.microseconds
-
 
 def _is_some(seconds: int, microseconds: int) -> bool:
     """Return whether there is time to count; raise ValueError when it is negative."""
     if seconds < 0 or microseconds < 0:
         raise ValueError("Business time is not negative.")
     return bool(seconds or microseconds)
-
-
-def _utc(at: datetime) -> datetime:
-    _moment(at)
-    return at.astimezone(UTC)
