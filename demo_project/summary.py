@@ -11,7 +11,17 @@ from django.db.models.functions import TruncMonth
 
 from cem_cases import scores
 from cem_cases.loop import audit
-from cem_cases.models import AuditEvent, Case, Clock, Customer, Response, RootCause
+from cem_cases.models import (
+    AuditEvent,
+    Case,
+    Clock,
+    Customer,
+    Escalation,
+    Notification,
+    Pause,
+    Response,
+    RootCause,
+)
 from demo_project.story import LATE, Story
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -153,10 +163,16 @@ def _clocks(now: datetime) -> Iterator[Line]:
     )
     yield (
         "  clocks",
-        "{all:,} started, {breached:,} breached, {warned:,} warned by the sweep".format(
-            **found
-        ),
+        "{all:,} started, {paused:,} of them paused for a while, {breached:,} breached, "
+        "{warned:,} warned by the sweep".format(**found, paused=_paused()),
     )
+    escalated = Escalation.objects.count()
+    told = Notification.objects.count()
+    yield "  then", f"{escalated:,} escalations, {told:,} notifications"
+
+
+def _paused() -> int:
+    return Pause.objects.values("clock").distinct().count()
 
 
 def _audit() -> Iterator[Line]:
