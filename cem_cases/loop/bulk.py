@@ -59,7 +59,10 @@ def update(rows: Sequence[Row], names: Sequence[str]) -> None:
         return
     model = type(rows[0])
     connection = connections[router.db_for_write(model)]
-    if connection.vendor != "postgresql" or len(rows) == 1:
+    if len(rows) == 1:
+        rows[0].save(update_fields=names)
+        return
+    if connection.vendor != "postgresql":
         model._default_manager.bulk_update(rows, names, batch_size=SQLITE_BATCH)
         return
     fields: tuple[Any, ...] = (

@@ -43,7 +43,7 @@ def contacted(case: Case, *, at: datetime) -> None:
     for clock in running.clocks:
         if clock.metric in (ClockMetric.FIRST_CONTACT, ClockMetric.NEXT_UPDATE):
             running.complete(clock, at)
-    policy = policies.of_case(case)
+    policy = running.policies.get(case.policy_version_id or 0) or policies.of_case(case)
     if policy and case.is_active:
         started = starting(policy, case, {ClockMetric.NEXT_UPDATE: at})
     waits = [

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from cem_cases.loop import audit, bulk, facts, policies
-from cem_cases.loop.running import Running, starting, ticks
+from cem_cases.loop.running import Running, starting
 from cem_cases.models import (
     Case,
     Clock,
@@ -127,7 +127,7 @@ def _swap(
     clock.target_amount, clock.target_unit = promise.target
     running.aim(clock, now)
     change.due_after_at = clock.due_at
-    if ticks(clock) and clock.breached_at is None and now > clock.due_at:
+    if clock.breached_at is None and now > clock.due_at:  # also while it is paused
         running.breach(clock, now, Clock.BreachCause.TARGET_CHANGED)
         running.aim(clock, now)
     return change

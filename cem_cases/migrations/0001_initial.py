@@ -773,7 +773,7 @@ class Migration(migrations.Migration):
                 (
                     "due_at",
                     models.DateTimeField(
-                        help_text="While it is paused: as of the pause's beginning.",
+                        help_text="While it is paused it moves on, and is not kept up.",
                         verbose_name="due at",
                     ),
                 ),

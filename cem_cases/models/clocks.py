@@ -64,7 +64,7 @@ class Clock(models.Model):
     target_amount = models.PositiveIntegerField(_("target"))
     target_unit = models.CharField(_("unit"), max_length=16, choices=TimeUnit)
     due_at = models.DateTimeField(
-        _("due at"), help_text=_("While it is paused: as of the pause's beginning.")
+        _("due at"), help_text=_("While it is paused it moves on, and is not kept up.")
     )
     next_at = models.DateTimeField(_("next look at"), null=True, blank=True)
     paused_at = models.DateTimeField(

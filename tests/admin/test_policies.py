@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from cem_cases.admin import policies, policyexamples
+from cem_cases.admin import policyexamples, policyversions
 from cem_cases.admin.policyforms import starting_targets
 from cem_cases.loop import config
 from cem_cases.models import (
@@ -22,6 +22,7 @@ from cem_cases.models import (
 from tests import make
 from tests.admin import at
 from tests.admin.policyforms import ADD, form, promise, row
+from tests.threads import at_once
 
 FIRST, UPDATE, RESOLUTION, STATUTORY = ClockMetric.values
 NOW = datetime(2026, 11, 22, 8, 12, tzinfo=UTC)
@@ -441,6 +442,21 @@ def test_a_policy_is_not_saved_over_somebody_elses_change(door, root):
     assert policy.version == 2
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_those_who_save_at_the_same_moment_one_is_first(door, root):
+    policy = make.policy()
+    clients = [door(root) for _ in range(4)]
+    sent = form(seen_version=1)
+
+    answers = at_once(
+        [lambda c=client: c.post(at.page(policy), sent) for client in clients]
+    )
+
+    assert sorted(each.status_code for each in answers) == [200, 200, 200, 302]
+    policy.refresh_from_db()
+    assert (policy.version, policy.targets.count()) == (2, 4)
+
+
 def test_who_was_a_moment_too_late_is_told_and_keeps_what_was_typed(
     door, root, monkeypatch
 ):
@@ -713,6 +729,9 @@ def test_the_examples_are_for_who_may_save(door, db):
     assert door(reader).post(examples(policy), form()).status_code == 403
     assert door(editor).post(examples(policy), form()).status_code == 200
     assert door(editor).post(add, form()).status_code == 403
+    for path in ("0/examples/", "0/migrate/"):  # nor is it told whether there is one
+        answered = door(reader).post(f"{at.rows('slapolicy')}{path}", form())
+        assert answered.status_code == 403
     assert door(editor).get(examples(policy)).status_code == 405
     assert "login" in Client().post(examples(policy), form())["Location"]
     missing = door(editor).post(f"{at.rows('slapolicy')}0/examples/", form())
@@ -761,7 +780,7 @@ def test_versions_are_listed_with_who_saved_them_and_what_runs_by_them(door, roo
     tightened(policy, by=ada)
     config.save_calendar(make.office(), by=root)
 
-    listed = policies.versions(SlaPolicy.objects.get(), counted=True)
+    listed = policyversions.versions(SlaPolicy.objects.get(), counted=True)
 
     assert [(each.number, each.who, each.clocks) for each in listed] == [
         (3, "root, in the calendar", 0),
@@ -773,13 +792,13 @@ def test_versions_are_listed_with_who_saved_them_and_what_runs_by_them(door, roo
 
 
 def test_old_versions_are_listed_as_long_as_clocks_run_by_them(db, monkeypatch):
-    monkeypatch.setattr(policies, "MOST_VERSIONS", 2)
+    monkeypatch.setattr(policyversions, "MOST_VERSIONS", 2)
     policy = make.policy()
     make.case(now=make.MONDAY)
     for _ in range(3):
         config.save_policy(policy, by=None)
 
-    numbers = [each.number for each in policies.versions(policy, counted=True)]
+    numbers = [each.number for each in policyversions.versions(policy, counted=True)]
 
     assert numbers == [4, 3, 1]
 
@@ -839,7 +858,7 @@ def test_a_preview_shows_before_and_after_and_changes_nothing(
 
 
 def test_what_would_breach_is_told_first(door, boss, monkeypatch):
-    monkeypatch.setattr(policies, "MOST_MOVES", 1)
+    monkeypatch.setattr(policyversions, "MOST_MOVES", 1)
     policy = make.policy(calendar=None, hours=24 * 365 * 5, days=100)
     make.case()  # opened long ago: half of it is over by now
     Clock.objects.update(started_at=datetime(2010, 1, 1, tzinfo=UTC))

@@ -335,6 +335,35 @@ def test_a_swap_breaches_once_and_the_sweep_does_not_again():
     ]
 
 
+@pytest.mark.parametrize(("used", "breaches"), [(7, False), (8, True)])
+def test_a_paused_clock_that_has_used_up_its_new_target_breaches_too(used, breaches):
+    make.policy(days=3)
+    case = make.case()
+    agent = make.agent(case.team)
+    case = cases.claim(case, by=agent, now=MONDAY)
+    at = MONDAY + used * HOUR
+    cases.set_pending(case, by=agent, reason="a", until=at + 9 * DAY, now=at)
+
+    # urgent: 8 h
+    cases.set_priority(case, by=agent, priority=1, now=at + DAY)
+
+    clock = clock_of(case, RESOLUTION)
+    assert clock.breach_cause == ("target changed" if breaches else "")
+
+
+def test_a_clock_that_is_cancelled_while_paused_can_be_explained():
+    case, agent, _ = case_of()
+    case = cases.claim(case, by=agent, now=MONDAY)
+    call(case, agent, MONDAY)
+    until = MONDAY + DAY
+    cases.set_pending(case, by=agent, reason="a", until=until, now=MONDAY + HOUR)
+
+    resolve(case, agent, MONDAY + 3 * HOUR)
+
+    clock = clock_of(case, UPDATE)
+    assert clock.explain(now=MONDAY + DAY).due_at == clock.due_at == MONDAY + 4 * HOUR
+
+
 def test_who_was_late_before_the_swap_stays_late():
     case, agent, _ = case_of()
 
