@@ -270,7 +270,8 @@ class Move:
     version_before: int
     version: int
     due_before: datetime
-    due_at: datetime
+    due_at: datetime | None
+    """None: the newest version does not promise this any more, and it is cancelled."""
     is_late: bool
     """Whether it is past its due time then, and was not before."""
 
@@ -301,18 +302,18 @@ def _migrations(
 ) -> Iterator[list[Move]]:
     newest = PolicyVersion.objects.filter(policy=policy).order_by("-number").first()
     found = policies.of([newest.pk]) if newest else {}
-    older = Case.objects.active().filter(
-        policy_version__policy=policy, policy_version__number__lt=policy.version
+    older = Clock.objects.running().filter(
+        version__policy=policy, version__number__lt=policy.version
     )
-    last = 0
+    cases, last = Case.objects.active().filter(pk__in=older.values("case")), 0
     while found:
         with transaction.atomic():
-            rows = older.filter(pk__gt=last).order_by("pk")
-            cases = list(rows.select_for_update(no_key=True)[: conf().BATCH_SIZE])
-            if not cases:
+            rows = cases.filter(pk__gt=last).order_by("pk")
+            batch = list(rows.select_for_update(no_key=True)[: conf().BATCH_SIZE])
+            if not batch:
                 return
-            last = cases[-1].pk
-            yield _migrate(cases, found[newest.pk], by, now)  # type: ignore[union-attr]
+            last = batch[-1].pk
+            yield _migrate(batch, found[newest.pk], by, now)  # type: ignore[union-attr]
 
 
 def _migrate(
@@ -321,13 +322,20 @@ def _migrate(
     by: AbstractBaseUser | None,
     now: datetime,
 ) -> list[Move]:
-    changes = targets.migrate(cases, policy, now=now)
+    changes, dropped = targets.migrate(cases, policy, now=now)
     bulk.insert(changes, keys=False)
     for case in cases:
         case.version += 1
     bulk.update(cases, ["policy_version", "due_at", "version"])
-    numbers = _numbers(changes)
-    moves = [_moved(change, policy, numbers) for change in changes]
+    numbers = _numbers(
+        {change.before_version_id for change in changes}
+        | {clock.version_id for clock in dropped}
+    )
+    moves = [
+        _move(change.clock, numbers[change.before_version_id], policy, change)
+        for change in changes
+    ]
+    moves += [_move(clock, numbers[clock.version_id], policy) for clock in dropped]
     audit.append(
         [
             audit.NewEvent(
@@ -347,24 +355,26 @@ def _migrate(
     return moves
 
 
-def _numbers(changes: Sequence[TargetChange]) -> dict[int, int]:
-    keys = {change.before_version_id for change in changes}
+def _numbers(keys: set[int]) -> dict[int, int]:
     rows = PolicyVersion.objects.filter(pk__in=keys)
     return dict(rows.values_list("pk", "number"))
 
 
-def _moved(
-    change: TargetChange, policy: policies.Policy, numbers: dict[int, int]
+def _move(
+    clock: Clock,
+    before: int,
+    policy: policies.Policy,
+    change: TargetChange | None = None,
 ) -> Move:
-    clock = change.clock
+    """Return what becomes of this clock; without a change it was cancelled."""
+    late_by_it = clock.breach_cause == Clock.BreachCause.TARGET_CHANGED
     return Move(
         case=clock.case_id,
         metric=clock.metric,
         cycle=clock.cycle,
-        version_before=numbers[change.before_version_id],
+        version_before=before,
         version=policy.version.number,
-        due_before=change.due_before_at,
-        due_at=change.due_after_at,
-        is_late=clock.breach_cause == Clock.BreachCause.TARGET_CHANGED
-        and clock.breached_at == change.at,
+        due_before=change.due_before_at if change else clock.due_at,
+        due_at=change.due_after_at if change else None,
+        is_late=bool(change and late_by_it and clock.breached_at == change.at),
     )

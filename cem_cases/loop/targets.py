@@ -172,10 +172,11 @@ def choose_for(
 
 def migrate(
     cases: Collection[Case], policy: policies.Policy, *, now: datetime
-) -> list[TargetChange]:
-    """Move the running clocks of these cases to this version; return the changes.
+) -> tuple[list[TargetChange], list[Clock]]:
+    """Move the running clocks of these cases to this version; cancel what it drops.
 
-    The changes are not saved and no event is written: that is the caller's.
+    Returns the changes, not saved, and the cancelled clocks. No event tells of it: that
+    is the caller's.
     """
     running = Running(cases)
     running.policies = {**running.policies, policy.version.pk: policy}
@@ -185,7 +186,10 @@ def migrate(
         for clock in running.clocks
         if (change := _swap(running, clock, moved, now, TargetChange.Cause.MIGRATION))
     ]
+    dropped = [c for c in running.clocks if c.version_id != policy.version.pk]
+    for clock in dropped:
+        running.cancel(clock, now, Clock.CancelCause.POLICY_CHANGED)
     for case in cases:
         case.policy_version = policy.version
     running.save(now=now)
-    return changes
+    return changes, dropped

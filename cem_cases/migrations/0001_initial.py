@@ -873,6 +873,7 @@ class Migration(migrations.Migration):
                 (
                     "version",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="clocks",
                         to="cem_cases.policyversion",
@@ -2715,6 +2716,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("next_at__isnull", False)),
                 fields=["next_at"],
                 name="cem_clock_next",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="clock",
+            index=models.Index(
+                condition=models.Q(("cancelled_at", None), ("completed_at", None)),
+                fields=["version"],
+                name="cem_clock_version",
             ),
         ),
         migrations.AddConstraint(

@@ -58,6 +58,7 @@ class Clock(models.Model):
         PolicyVersion,
         models.PROTECT,
         related_name="clocks",
+        db_index=False,  # cem_clock_version has the running ones
         verbose_name=_("policy version"),
     )
     started_at = models.DateTimeField(_("started at"))
@@ -148,6 +149,10 @@ class Clock(models.Model):
                 fields=["next_at"],
                 condition=Q(next_at__isnull=False),
                 name="cem_clock_next",
+            ),
+            # which running clocks go by a version?
+            models.Index(
+                fields=["version"], condition=RUNNING, name="cem_clock_version"
             ),
         )
 

@@ -496,6 +496,23 @@ def test_running_clocks_are_moved_on_purpose_with_an_event_each():
     assert not list(audit.verify())
 
 
+def test_a_metric_that_the_newest_version_drops_is_cancelled():
+    policy = make.policy(hours=4)
+    case = make.case()
+    kept = [t for t in policy.targets.all() if t.metric == FIRST]
+    config.save_policy(policy, targets=kept, by=None, now=MONDAY)
+
+    moves = sla.migrate(policy, by=None, now=MONDAY + HOUR)
+
+    assert {m.metric: m.due_at is None for m in moves} == {
+        FIRST: False,
+        ClockMetric.RESOLUTION: True,
+    }
+    clock = case.clocks.get(metric=ClockMetric.RESOLUTION)
+    assert clock.cancel_cause == "policy changed"
+    assert sla.migrate(policy, by=None, now=MONDAY + HOUR) == []
+
+
 def test_events_of_a_case_are_in_the_order_in_which_they_came():
     case, _, _ = escalated(action="raise priority")
     sla.sweep(now=MONDAY + 5 * HOUR)

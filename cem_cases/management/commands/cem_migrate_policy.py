@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -52,10 +53,9 @@ class Command(BaseCommand):
 
     def _report(self, moves: Sequence[Move], totals: dict[str, Any]) -> None:
         for move in sorted(moves, key=lambda move: not move.is_late)[:SHOWN]:
-            before, after = map(timezone.localtime, (move.due_before, move.due_at))
             self.stdout.write(
-                f"#{move.case} {move.metric}: {before:%a %d %b %Y %H:%M} → "
-                f"{after:%a %d %b %Y %H:%M}{', breaches now' if move.is_late else ''}"
+                f"#{move.case} {move.metric}: {_moment(move.due_before)} → "
+                f"{_moment(move.due_at)}{', breaches now' if move.is_late else ''}"
             )
         if len(moves) > SHOWN:
             self.stdout.write(f"… and {len(moves) - SHOWN:,} more")
@@ -78,6 +78,10 @@ def _policy(name: str) -> SlaPolicy:
     return policy
 
 
+def _moment(at: datetime | None) -> str:
+    return f"{timezone.localtime(at):%a %d %b %Y %H:%M}" if at else "cancelled"
+
+
 def _told(move: Move) -> dict[str, Any]:
     return {
         "case": move.case,
@@ -86,6 +90,6 @@ def _told(move: Move) -> dict[str, Any]:
         "version_before": move.version_before,
         "version": move.version,
         "due_before": move.due_before.isoformat(),
-        "due_at": move.due_at.isoformat(),
+        "due_at": move.due_at and move.due_at.isoformat(),
         "breached": move.is_late,
     }
