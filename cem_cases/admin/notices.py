@@ -23,7 +23,7 @@ from cem_cases.admin.base import (
     may_view,
     visible,
 )
-from cem_cases.loop import notices
+from cem_cases.loop import moment, notices
 from cem_cases.models import Case, Delivery, LastDigest, Notification
 
 MOST_AT_ONCE = 10_000
@@ -71,7 +71,7 @@ class NotificationAdmin(ReadOnly, Page):
     ) -> None:
         chosen = visible(queryset, request).unread()[:MOST_AT_ONCE]  # type: ignore[attr-defined]
         user: Any = request.user
-        count = notices.mark_read(chosen, by=user, now=timezone.now())
+        count = notices.mark_read(chosen, by=user, now=moment.now())
         text = ngettext("%d marked as read.", "%d marked as read.", count)
         self.message_user(request, text % count, messages.SUCCESS)
 
@@ -132,7 +132,7 @@ class DeliveryAdmin(ForManagers, Page):
     @admin.action(description=_("Try again to send them"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
         failed = queryset.failed()[:MOST_AT_ONCE]  # type: ignore[attr-defined]
-        count = notices.retry_failed(failed, now=timezone.now())
+        count = notices.retry_failed(failed, now=moment.now())
         text = ngettext("%d e-mail waits again.", "%d e-mails wait again.", count)
         level = messages.SUCCESS if count else messages.WARNING
         self.message_user(request, text % count, level)

@@ -10,7 +10,7 @@ KINDS: Mapping[str, str] = {
     "`rule` and `rule_version`; `rules` and `policies`: each one looked at, with what "
     "decided.",
     "case.joined": "Another `response` of the customer joined the open case: `score`, "
-    "`priority`, `priority_before`.",
+    "`priority`, `priority_before`, `is_complaint`.",
     "case.assigned": "The case got an owner: `to`; from a rule also `by_rule`, `strategy` "
     "and `candidates` with verdict and rank, from an escalation `by_step`, from a person "
     "`team` and the reason.",

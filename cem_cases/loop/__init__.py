@@ -26,6 +26,7 @@ STEPS = (
     "clocks",
     "targets",
     "running",
+    "people",
     "holidays",
     "config",
     "policies",

@@ -104,7 +104,7 @@ def assign(
         return locked
     resumed = _end_waiting(locked, now)
     if locked.team_id != before[0]:
-        targets.reconsider([locked], changed="case.team", now=now)
+        targets.reconsider([locked], changed=["case.team"], now=now)
     owners.move_load(before, (locked.team_id, locked.owner_id))
     _save(locked, "team", "owner", *WAITING, *TIMES)
     _record(
@@ -142,7 +142,7 @@ def set_priority(
     if priority == before:
         return locked
     locked.priority = priority
-    targets.reconsider([locked], changed="case.priority", now=now)
+    targets.reconsider([locked], changed=["case.priority"], now=now)
     _save(locked, "priority", *TIMES)
     _record(
         locked,
@@ -174,7 +174,7 @@ def mark_complaint(
     if locked.is_complaint == is_complaint:
         return locked
     locked.is_complaint = is_complaint
-    targets.reconsider([locked], changed="case.is_complaint", now=now)
+    targets.reconsider([locked], changed=["case.is_complaint"], now=now)
     clocks.complaint(locked, at=now)
     _save(locked, "is_complaint", *TIMES)
     _record(locked, "case.complaint_marked", by, now, is_complaint=is_complaint)
@@ -411,13 +411,13 @@ def reopen(
     locked = _lock(case, "reopen", version)
     text = given.text(reason, "reason")
     locked.cycle += 1
-    locked.resolved_at, locked.outcome = None, ""
+    locked.reopened_at, locked.resolved_at, locked.outcome = now, None, ""
     choice = clocks.reopened(locked, at=now)
     if locked.owner is not None and owners.may_own(locked.owner, locked.team_id):
         owners.move_load((None, None), (locked.team_id, locked.owner_id))
     else:
         locked.owner, locked.status = None, Case.Status.NEW
-    _save(locked, "owner", "cycle", "resolved_at", "outcome", *TIMES)
+    _save(locked, "owner", "cycle", "reopened_at", "resolved_at", "outcome", *TIMES)
     _record(
         locked,
         "case.reopened",
@@ -512,8 +512,7 @@ def _attempt(direction: str, attempt: str) -> str:
 
 def _check_attempts(case: Case) -> None:
     """Believe *not reached* after enough attempts in this cycle, none of which did."""
-    clock = case.clocks.filter(cycle=case.cycle).first()
-    since = clock.started_at if clock else case.opened_at
+    since = case.reopened_at or case.opened_at
     attempts = list(
         case.contacts.filter(direction=Contact.Direction.OUT, at__gte=since).exclude(
             attempt=Contact.Attempt.REACHED

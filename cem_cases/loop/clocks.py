@@ -12,8 +12,8 @@ from datetime import datetime
 from django.contrib.auth.models import AbstractBaseUser
 
 from cem_cases.loop import bulk, policies, targets
-from cem_cases.loop.running import Running, new, next_due, starting
-from cem_cases.models import Case, Clock, ClockMetric, Pause
+from cem_cases.loop.running import Running, aim, new, next_due, starting
+from cem_cases.models import Case, Clock, ClockMark, ClockMetric
 
 
 def first(policy: policies.Policy | None, case: Case) -> list[Clock]:
@@ -45,28 +45,11 @@ def contacted(case: Case, *, at: datetime) -> None:
             running.complete(clock, at)
     policy = running.policies.get(case.policy_version_id or 0) or policies.of_case(case)
     if policy and case.is_active:
+        running.policies = {**running.policies, policy.version.pk: policy}
         started = starting(policy, case, {ClockMetric.NEXT_UPDATE: at})
-    waits = [
-        c for c in started if policy and policy.terms.pauses_on(case.status, c.metric)
-    ]
-    for clock in waits:  # said while we wait: it stands still until that ends
-        clock.paused_at, clock.next_at = at, None
+        for clock in started:  # said while we wait: it stands still until that ends
+            running.follow(clock, at)
     running.save(now=at, started=started)
-    bulk.insert([_pause(clock, None, at) for clock in waits], keys=False)
-
-
-def _pause(clock: Clock, by: AbstractBaseUser | None, at: datetime) -> Pause:
-    """Return the pause of this clock that begins now, because its case waits."""
-    case = clock.case
-    assert case.waiting_until is not None  # noqa: S101  (says the status)
-    return Pause(
-        clock=clock,
-        status=case.status,
-        by_id=by.pk if by else None,
-        reason=case.waiting_reason,
-        from_at=at,
-        expected_end_at=case.waiting_until,
-    )
 
 
 def resolved(case: Case, *, at: datetime) -> None:
@@ -83,25 +66,43 @@ def resolved(case: Case, *, at: datetime) -> None:
 def reopened(case: Case, *, at: datetime) -> policies.Choice:
     """Start the clocks of the case's new cycle, under the policy that applies now.
 
-    Return which one that is, and why.
-
-    *Resolution* and *next update* start anew; a statutory clock goes on from where the
-    first one began: resolving and reopening does not win time.
+    *Resolution* and *next update* start anew; a statutory clock goes on where the last
+    one stood, breaches included: resolving and reopening does not win time. Return
+    which policy that is, and why.
     """
     choice = targets.choose_for([case])[case.pk]
     policy = choice.policy
     case.policy_version = policy.version if policy else None
-    starts: dict[str, datetime] = {
-        ClockMetric.RESOLUTION: at,
-        ClockMetric.NEXT_UPDATE: at,
-    }
+    starts: dict[str, datetime] = {ClockMetric.RESOLUTION: at}
+    starts[ClockMetric.NEXT_UPDATE] = at
     if case.is_complaint:
-        before = case.clocks.filter(metric=ClockMetric.STATUTORY).order_by("cycle")
-        began = before.values_list("started_at", flat=True).first()
-        starts[ClockMetric.STATUTORY] = began or case.opened_at
+        starts[ClockMetric.STATUTORY] = case.opened_at
     started = starting(policy, case, starts) if policy else []
+    marks = [
+        mark
+        for clock in started
+        if policy and clock.metric == ClockMetric.STATUTORY
+        for mark in _carried_over(clock, policy)
+    ]
     Running([case]).save(now=at, started=started)
+    for mark in marks:
+        mark.clock_id = mark.clock.pk
+    bulk.insert(marks, keys=False)
     return choice
+
+
+def _carried_over(clock: Clock, policy: policies.Policy) -> list[ClockMark]:
+    """Let this clock go on where the case's last one of its metric stood."""
+    before = clock.case.clocks.filter(metric=clock.metric).order_by("cycle").last()
+    if before is None:
+        return []
+    clock.breached_at, clock.breach_cause = before.breached_at, before.breach_cause
+    marks = [
+        ClockMark(clock=clock, level=mark.level, at=mark.at)
+        for mark in before.marks.all()
+    ]
+    aim(clock, policy, clock.case.priority, marked={mark.level for mark in marks})
+    return marks
 
 
 def cancelled(
@@ -124,16 +125,12 @@ def paused(case: Case, *, by: AbstractBaseUser | None, at: datetime) -> None:
 
     Those that stood still already begin a pause of their own, with its own reason.
     """
-    running, pauses = Running([case]), []
+    running = Running([case])
     for clock in running.clocks:
         running.settle(clock, at)
-        _end_waiting(running, clock, at)
-        policy = running.policy(clock)
-        if policy and policy.terms.pauses_on(case.status, clock.metric):
-            clock.paused_at, clock.next_at = at, None
-            pauses.append(_pause(clock, by, at))
+        running.go_on(clock, at)
+        running.follow(clock, at, by=by)
     running.save(now=at)
-    bulk.insert(pauses, keys=False)
 
 
 def resumed(
@@ -142,15 +139,8 @@ def resumed(
     """The cases wait no longer, each since its own instant: their clocks go on."""
     running = Running(cases)
     for clock in running.clocks:
-        _end_waiting(running, clock, ends[clock.case_id])
+        running.go_on(clock, ends[clock.case_id])
     running.save(now=now)
-
-
-def _end_waiting(running: Running, clock: Clock, at: datetime) -> None:
-    if clock.paused_at is not None:
-        running.end_pause(clock, at)
-        clock.paused_at = None
-        running.aim(clock, at)
 
 
 def complaint(case: Case, *, at: datetime) -> None:
@@ -159,9 +149,10 @@ def complaint(case: Case, *, at: datetime) -> None:
     It starts when the case was opened, whenever it was found to be a complaint.
     """
     running, started = Running([case]), []
-    for clock in running.clocks:
-        if clock.metric == ClockMetric.STATUTORY:
-            running.cancel(clock, at, Clock.CancelCause.NO_COMPLAINT)
-    if case.is_complaint and (policy := policies.of_case(case)):
+    found = [c for c in running.clocks if c.metric == ClockMetric.STATUTORY]
+    for clock in found if not case.is_complaint else ():
+        running.cancel(clock, at, Clock.CancelCause.NO_COMPLAINT)
+    policy = policies.of_case(case)
+    if case.is_complaint and not found and policy:
         started = starting(policy, case, {ClockMetric.STATUTORY: case.opened_at})
     running.save(now=at, started=started)

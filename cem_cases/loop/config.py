@@ -71,6 +71,9 @@ def save_policy(
     """
     now = now or moment.now()
     is_new = policy._state.adding
+    if policy.calendar_id is not None:  # as it is now, and nobody saves it meanwhile
+        rows = BusinessCalendar.objects.select_for_update(no_key=True)
+        policy.calendar = rows.get(pk=policy.calendar_id)
     if not is_new:
         saved = SlaPolicy.objects.select_for_update(no_key=True).get(pk=policy.pk)
         policy.version = saved.version

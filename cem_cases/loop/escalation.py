@@ -6,29 +6,25 @@ acknowledges it; while the case is active, people are told again every day.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from cem_cases import sla
 from cem_cases.conf import conf
 from cem_cases.exceptions import NotAllowedNow
-from cem_cases.loop import audit, bulk, moment, notices, owners, targets
-from cem_cases.models import Absence, Case, Clock, Escalation, Membership
+from cem_cases.loop import audit, bulk, moment, notices, owners, people, targets
+from cem_cases.models import Case, Clock, Escalation
 
 NAG = timedelta(days=1)
-
-
-def is_watched(case: str) -> Exists:
-    """Return whether anybody watches the case to which `case` leads, for a query."""
-    return Exists(Case.watchers.through.objects.filter(case=OuterRef(case)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,84 +45,7 @@ class _Taken:
     also: list[audit.NewEvent] = field(default_factory=list)
 
 
-class People:
-    """Who has to do with some cases: owners, leads, managers, watchers.
-
-    Three statements, however many cases, and those only when somebody asks; of the
-    watchers none where the caller knows that there are none.
-    """
-
-    def __init__(
-        self, cases: Iterable[Case], now: datetime, *, are_watched: bool = True
-    ) -> None:
-        self._cases: dict[int, Case] = {}
-        self._now = now
-        for case in cases:
-            self._cases.setdefault(case.pk, case)
-        self._roles: Mapping[tuple[int, str], list[Membership]] | None = None
-        self._watchers: Mapping[int, list[Any]] | None = None if are_watched else {}
-        self._away: set[Any] | None = None
-
-    def case(self, key: int) -> Case:
-        """Return the one copy of this case: two clocks may have one each."""
-        return self._cases[key]
-
-    def leads(self, case: Case) -> list[Membership]:
-        """Return the team's active leads, the least loaded first."""
-        return self._with_role(case, Membership.Role.LEAD)
-
-    def managers(self, case: Case) -> list[Membership]:
-        return self._with_role(case, Membership.Role.MANAGER)
-
-    def watchers(self, case: Case) -> list[Any]:
-        """Return the keys of the users who watch the case."""
-        if self._watchers is None:
-            found: dict[int, list[Any]] = defaultdict(list)
-            rows = Case.watchers.through.objects.filter(
-                case__in=bulk.among(self._cases)
-            )
-            for case_id, user_id in rows.values_list("case_id", "user_id"):
-                found[case_id].append(user_id)
-            self._watchers = found
-        return self._watchers.get(case.pk, [])
-
-    def concerned(self, case: Case) -> list[Any]:
-        """Return who is told of its clocks: the owner, or the leads; and who watches."""
-        keys = [case.owner_id] if case.owner_id else _users(self.leads(case))
-        return [*keys, *self.watchers(case)]
-
-    def lead_for(self, case: Case) -> Membership | None:
-        """Return the lead with the least to do who is there, and count this case."""
-        if self._away is None:
-            absent = Absence.objects.at(self._now)
-            self._away = set(absent.values_list("user", flat=True))
-        present = [m for m in self.leads(case) if m.user_id not in self._away]
-        if not present:
-            return None
-        lead = min(present, key=lambda member: (member.open_cases, member.pk))
-        lead.open_cases += 1  # of this copy; `owners.move_loads` writes it
-        return lead
-
-    def _with_role(self, case: Case, role: str) -> list[Membership]:
-        if self._roles is None:
-            rows = Membership.objects.filter(
-                team__in={c.team_id for c in self._cases.values()} - {None},
-                role__in=(Membership.Role.LEAD, Membership.Role.MANAGER),
-                is_active=True,
-                user__is_active=True,
-            )
-            found: dict[tuple[int, str], list[Membership]] = defaultdict(list)
-            for row in rows.order_by("open_cases", "pk"):
-                found[row.team_id, row.role].append(row)
-            self._roles = found
-        return self._roles.get((case.team_id or 0, role), [])
-
-
-def _users(members: Iterable[Membership]) -> list[Any]:
-    return [member.user_id for member in members]
-
-
-def take(reached: Sequence[Reached], people: People, *, now: datetime) -> int:
+def take(reached: Sequence[Reached], who: people.People, *, now: datetime) -> int:
     """Take these steps, and tell whom they name; return how many.
 
     The caller has locked the cases and their clocks, and marked the levels.
@@ -136,9 +55,10 @@ def take(reached: Sequence[Reached], people: People, *, now: datetime) -> int:
     rows, events, told = [], [], []
     raised: dict[int, Case] = {}
     moved: dict[int, owners.Holder] = {}
+    alive = _active_users(found.step.user for found in reached if found.step.user)
     for found in reached:
-        case = found.clock.case = people.case(found.clock.case_id)
-        taken = _take(found, case, people, raised, moved)
+        case = found.clock.case = who.case(found.clock.case_id)
+        taken = _take(found, case, who, raised, moved, alive)
         rows.append(
             Escalation(
                 clock=found.clock,
@@ -152,7 +72,8 @@ def take(reached: Sequence[Reached], people: People, *, now: datetime) -> int:
         )
         events += [*taken.also, _escalated(found, taken)]
         told += [()] * len(taken.also) + [taken.told]
-    _save_cases(people, raised, moved, now)
+    _save_cases(who, raised, moved, now)
+    _watch(reached, alive)
     bulk.insert(rows, keys=False)
     saved = audit.append(events, now=now)
     notices.tell(
@@ -169,41 +90,67 @@ def take(reached: Sequence[Reached], people: People, *, now: datetime) -> int:
 def _take(
     found: Reached,
     case: Case,
-    people: People,
+    who: people.People,
     raised: dict[int, Case],
     moved: dict[int, owners.Holder],
+    alive: Mapping[str, Any],
 ) -> _Taken:
     match found.step.action:
         case sla.Action.NOTIFY_OWNER:
-            keys = [case.owner_id] if case.owner_id else _users(people.leads(case))
+            keys = [case.owner_id] if case.owner_id else who.in_charge(case)
             return _Taken(_told(keys), keys)
         case sla.Action.NOTIFY_LEAD:
-            keys = _users(people.leads(case))
+            keys = who.in_charge(case)
             return _Taken(_told(keys), keys)
         case sla.Action.NOTIFY_MANAGER:
-            keys = _users(people.managers(case))
+            keys = people.users(who.managers(case))
             return _Taken(_told(keys), keys)
         case sla.Action.REASSIGN_TO_LEAD:
-            return _reassign(case, people, moved)
+            return _reassign(case, who, moved)
         case sla.Action.RAISE_PRIORITY:
-            return _raise(case, people, raised)
+            return _raise(case, who, raised)
         case sla.Action.ADD_WATCHER:
-            Case.watchers.through.objects.get_or_create(
-                case_id=case.pk, user_id=str(found.step.user)
-            )
-            return _Taken("watcher added", [found.step.user])
+            watcher = alive.get(str(found.step.user))
+            if watcher is None:
+                return _Taken("that user is gone", who.concerned(case))
+            return _Taken("watcher added", [watcher])
+
+
+def _active_users(keys: Iterable[str]) -> Mapping[str, Any]:
+    """Return the keys of those who are still there, by the text that versions keep."""
+    model = get_user_model()
+    valid = set()
+    for key in set(keys):
+        with suppress(ValidationError):
+            valid.add(model._meta.pk.to_python(key))
+    if not valid:
+        return {}
+    users = model._default_manager.filter(pk__in=valid, is_active=True)
+    return {str(key): key for key in users.values_list("pk", flat=True)}
+
+
+def _watch(reached: Sequence[Reached], alive: Mapping[str, Any]) -> None:
+    through = Case.watchers.through
+    rows = [
+        through(case_id=found.clock.case_id, user_id=alive[str(found.step.user)])
+        for found in reached
+        if found.step.user in alive
+    ]
+    through.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _told(keys: Sequence[Any]) -> str:
     return f"{len(keys)} told" if keys else "there is nobody to tell"
 
 
-def _reassign(case: Case, people: People, moved: dict[int, owners.Holder]) -> _Taken:
+def _reassign(
+    case: Case, who: people.People, moved: dict[int, owners.Holder]
+) -> _Taken:
     """Give the case to a lead, unless one has it."""
-    leads = _users(people.leads(case))
+    leads = people.users(who.leads(case))
     if case.owner_id in leads:
         return _Taken("a lead has it already", [case.owner_id])
-    lead, before = people.lead_for(case), case.owner_id
+    lead, before = who.lead_for(case), case.owner_id
     if lead is None:
         return _Taken("there is no lead to take it", leads)
     case.owner_id = lead.user_id
@@ -218,16 +165,16 @@ def _reassign(case: Case, people: People, moved: dict[int, owners.Holder]) -> _T
     return _Taken("given to a lead", told, [event])
 
 
-def _raise(case: Case, people: People, raised: dict[int, Case]) -> _Taken:
+def _raise(case: Case, who: people.People, raised: dict[int, Case]) -> _Taken:
     if case.priority <= Case.Priority.URGENT:
-        return _Taken("it is urgent already", people.concerned(case))
+        return _Taken("it is urgent already", who.concerned(case))
     case.priority -= 1
     raised[case.pk] = case
-    return _Taken("priority raised", people.concerned(case))
+    return _Taken("priority raised", who.concerned(case))
 
 
 def _save_cases(
-    people: People,
+    who: people.People,
     raised: Mapping[int, Case],
     moved: Mapping[int, owners.Holder],
     now: datetime,
@@ -236,11 +183,11 @@ def _save_cases(
 
     `moved` says who held those that changed hands.
     """
-    targets.reconsider(list(raised.values()), changed="case.priority", now=now)
-    changed = [people.case(key) for key in {**raised, **moved}]
+    targets.reconsider(list(raised.values()), changed=["case.priority"], now=now)
+    changed = [who.case(key) for key in {**raised, **moved}]
     owners.move_loads(
         [
-            (before, (people.case(key).team_id, people.case(key).owner_id))
+            (before, (who.case(key).team_id, who.case(key).owner_id))
             for key, before in moved.items()
         ]
     )
@@ -311,24 +258,23 @@ def nag(*, now: datetime) -> int:
         Escalation.objects.to_nag(now)
         .order_by("nag_at")
         .select_related("clock__case")
-        .select_for_update(skip_locked=True, no_key=True, of=("self",))[
-            : conf().BATCH_SIZE
-        ]
+        .select_for_update(  # the case first, as everywhere
+            skip_locked=True, no_key=True, of=("clock__case", "self")
+        )[: conf().BATCH_SIZE]
     )
     if not rows:
         return 0
-    people = People((row.clock.case for row in rows), now)
-    open_ = [row for row in rows if row.clock.case.is_active]
+    who = people.People((row.clock.case for row in rows), now)
     for row in rows:
         row.nag_at = _next_nag(row, now) if row.clock.case.is_active else None
     bulk.update(rows, ["nag_at"])
-    events = [_unanswered(row, now) for row in open_]
-    saved = audit.append(events, now=now)
-    told = (_audience(row, people) for row in open_)
+    told = [(row, _audience(row, who)) for row in rows if row.nag_at]
+    told = [(row, keys) for row, keys in told if keys]
+    saved = audit.append([_unanswered(row, now) for row, _ in told], now=now)
     notices.tell(
         [
             notices.Note(event, keys, _reminder(row))
-            for event, keys, row in zip(saved, told, open_, strict=True)
+            for event, (row, keys) in zip(saved, told, strict=True)
         ],
         now=now,
     )
@@ -339,14 +285,14 @@ def _next_nag(row: Escalation, now: datetime) -> datetime:
     return row.at + NAG * ((now - row.at) // NAG + 1)
 
 
-def _audience(row: Escalation, people: People) -> Iterator[Any] | list[Any]:
+def _audience(row: Escalation, who: people.People) -> list[Any]:
     case = row.clock.case
-    roles = {
-        sla.Action.NOTIFY_LEAD: people.leads,
-        sla.Action.NOTIFY_MANAGER: people.managers,
-    }
-    found = roles.get(sla.Action(row.action))
-    return _users(found(case)) if found else people.concerned(case)
+    match row.action:
+        case sla.Action.NOTIFY_LEAD:
+            return who.in_charge(case)
+        case sla.Action.NOTIFY_MANAGER:
+            return people.users(who.managers(case))
+    return who.concerned(case)
 
 
 def _unanswered(row: Escalation, now: datetime) -> audit.NewEvent:

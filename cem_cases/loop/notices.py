@@ -6,6 +6,7 @@ digests of those that nobody has read yet; `cem_cases.channels.email` sends them
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -110,20 +111,23 @@ def gather(*, now: datetime) -> int:
     return made
 
 
+@transaction.atomic
 def retry_failed(deliveries: Iterable[Delivery], *, now: datetime) -> int:
-    """Let failed deliveries wait again, from their first attempt; return how many."""
+    """Let failed deliveries wait again, from their first attempt; return how many.
+
+    Several of one person go out as far apart as digests do.
+    """
     keys = [delivery.pk for delivery in deliveries]
-    return (
-        Delivery.objects.failed()
-        .filter(pk__in=keys)
-        .update(
-            state=Delivery.State.WAITING,
-            attempts=0,
-            next_attempt_at=now,
-            give_up_at=now + MAILED_FOR,
-            error="",
-        )
-    )
+    rows = Delivery.objects.failed().filter(pk__in=keys).select_for_update(no_key=True)
+    gap, before = timedelta(minutes=conf().DIGEST_MINUTES), Counter[Any]()
+    found = list(rows.order_by("pk"))
+    for row in found:
+        row.state, row.attempts, row.error = Delivery.State.WAITING, 0, ""
+        row.next_attempt_at = now + before[row.recipient_id] * gap
+        row.give_up_at = row.next_attempt_at + MAILED_FOR
+        before[row.recipient_id] += 1
+    bulk.update(found, ["state", "attempts", "error", "next_attempt_at", "give_up_at"])
+    return len(found)
 
 
 def _domain() -> str:

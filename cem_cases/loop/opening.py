@@ -166,25 +166,35 @@ def _assigned_by_rule(
 
 def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
     """Let each response join the active case of its customer."""
-    events, raised = [], {}
+    events, changed, complaints = [], {}, []
     sla.resume_cases(_answered(joins), now=now)
     for case, opening in joins:
         before = case.priority
         raises = opening.response.survey.repeat == Survey.Repeat.RAISE
         if raises and before > rules.Priority.URGENT:
             case.priority -= 1
-            case.version += 1
-            raised[case.pk] = case
+            changed[case.pk] = case
+        if opening.decision.is_complaint and not case.is_complaint:
+            case.is_complaint = True
+            changed[case.pk] = case
+            complaints.append(case)
         payload = {
             "response": opening.response.pk,
             "score": opening.response.score,
             "priority": rules.Priority(case.priority).word,
             "priority_before": rules.Priority(before).word,
+            "is_complaint": case.is_complaint,
         }
         events.append(audit.NewEvent(kind="case.joined", case=case, payload=payload))
-    targets.reconsider(list(raised.values()), changed="case.priority", now=now)
+    found = list(changed.values())
+    facts_changed = ["case.priority", "case.is_complaint"]
+    targets.reconsider(found, changed=facts_changed, now=now)
+    for case in complaints:
+        clocks.complaint(case, at=now)
+    for case in found:
+        case.version += 1
     bulk.update(
-        list(raised.values()), ["priority", "policy_version", "due_at", "version"]
+        found, ["priority", "is_complaint", "policy_version", "due_at", "version"]
     )
     audit.append(events, now=now)
 

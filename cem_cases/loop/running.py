@@ -9,15 +9,27 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 
+from django.contrib.auth.models import AbstractBaseUser
+from django.utils import timezone
+
 from cem_cases import sla
-from cem_cases.loop import audit, bulk, policies
-from cem_cases.models import Case, Clock, ClockMark, ClockMetric, Pause
+from cem_cases.loop import audit, bulk, notices, people, policies
+from cem_cases.models import (
+    AuditEvent,
+    Case,
+    Clock,
+    ClockMark,
+    ClockMetric,
+    Pause,
+)
 
 logger = logging.getLogger(__name__)
 
+UNREADABLE = timedelta(hours=1)
+"""When a clock whose times cannot be reckoned is looked at again."""
 TIMES = (
     "version",
     "target_amount",
@@ -44,8 +56,11 @@ class Running:
         self.policies = policies.of({clock.version_id for clock in self.clocks})
         self._pauses, self._marks = belongings(self.clocks)
         self._ended: list[Pause] = []
-        self.events: list[audit.NewEvent] = []
+        self._begun: list[Pause] = []
         self._marked: list[ClockMark] = []
+        self._late: list[Clock] = []
+        self.events: list[audit.NewEvent] = []
+        """What is to be said beside the breaches."""
 
     def of(self, case: Case) -> list[Clock]:
         return [clock for clock in self.clocks if clock.case_id == case.pk]
@@ -57,15 +72,40 @@ class Running:
         """Return the pauses of this clock, an open one as if it ended now."""
         return spans(self._pauses[clock.pk], now)
 
-    def aim(self, clock: Clock, now: datetime) -> None:
-        """Reckon its times anew: after a pause, or with another target."""
+    def aim(self, clock: Clock, now: datetime) -> bool:
+        """Reckon its times anew, after a pause or with another target; whether it could.
+
+        If not, they stay as they were, and a sweep looks at it again later.
+        """
         policy = self.policy(clock)
-        if policy is None:
-            return
         paused, marked = self.pauses(clock, now), self._marks[clock.pk]
-        aim(clock, policy, clock.case.priority, paused, marked)
+        done = policy is not None and aim(
+            clock, policy, clock.case.priority, paused, marked
+        )
+        if not done:
+            clock.next_at = now + UNREADABLE
         if clock.paused_at is not None:
             clock.next_at = None
+        return done
+
+    def follow(
+        self, clock: Clock, at: datetime, *, by: AbstractBaseUser | None = None
+    ) -> None:
+        """Let it stand still, or go on, as its policy says for the status of its case."""
+        policy, case = self.policy(clock), clock.case
+        stops = policy and policy.terms.pauses_on(case.status, clock.metric)
+        if stops and clock.paused_at is None:
+            clock.paused_at, clock.next_at = at, None
+            self._begun.append(_pause(clock, by, at))
+        elif not stops:
+            self.go_on(clock, at)
+
+    def go_on(self, clock: Clock, at: datetime) -> None:
+        """End its pause, if it is paused."""
+        if clock.paused_at is not None:
+            self.end_pause(clock, at)
+            clock.paused_at = None
+            self.aim(clock, at)
 
     def end_pause(self, clock: Clock, at: datetime) -> None:
         """End its open pause, at its beginning at the earliest."""
@@ -79,7 +119,7 @@ class Running:
         clock.breached_at, clock.breach_cause = at, cause
         self._marks[clock.pk].add(sla.BREACH)
         self._marked.append(ClockMark(clock_id=clock.pk, level=sla.BREACH, at=at))
-        self.events.append(breached(clock))
+        self._late.append(clock)
 
     def settle(self, clock: Clock, at: datetime) -> None:
         """Mark it as breached if it is late by now, and no sweep was first."""
@@ -107,17 +147,46 @@ class Running:
         clock.cancelled_at, clock.cancel_cause, clock.next_at = at, cause, None
 
     def save(self, *, now: datetime, started: Sequence[Clock] = ()) -> None:
-        """Write everything, with its events, and set `due_at` of the cases."""
+        """Write everything, say it, tell who is concerned, and set `due_at` of the cases."""
         bulk.update(self._ended, ["until_at"])
         bulk.update(self.clocks, [*ENDS, *TAKEN])
         bulk.insert(started)
+        for pause in self._begun:
+            pause.clock_id = pause.clock.pk  # it may have got its key just now
+        bulk.insert(self._begun, keys=False)
         bulk.insert(self._marked, keys=False)
-        audit.append(self.events, now=now)
+        said = audit.append([*self.events, *map(breached, self._late)], now=now)
+        self._tell(said[len(self.events) :], now)
         ticking: dict[int, list[Clock]] = defaultdict(list)
         for clock in chain(self.clocks, started):
             ticking[clock.case_id].append(clock)
         for case in self.cases.values():
             case.due_at = next_due(ticking[case.pk])
+
+    def _tell(self, said: Sequence[AuditEvent], now: datetime) -> None:
+        """Tell of the breaches, as a sweep does."""
+        who = people.People((clock.case for clock in self._late), now)
+        notices.tell(
+            [
+                notices.Note(event, who.concerned(clock.case), sentence(clock))
+                for event, clock in zip(said, self._late, strict=True)
+            ],
+            now=now,
+        )
+
+
+def _pause(clock: Clock, by: AbstractBaseUser | None, at: datetime) -> Pause:
+    """Return the pause of this clock that begins now, because its case waits."""
+    case = clock.case
+    assert case.waiting_until is not None  # noqa: S101  (says the status)
+    return Pause(
+        clock=clock,
+        status=case.status,
+        by_id=by.pk if by else None,
+        reason=case.waiting_reason,
+        from_at=at,
+        expected_end_at=case.waiting_until,
+    )
 
 
 def belongings(
@@ -207,18 +276,41 @@ def aim(
 
     Changes nothing and returns False where the calendar never opens for so long.
     """
+    found = levels(clock, policy, priority, pauses)
+    if found is None:
+        return False
+    clock.due_at, waiting = found
+    clock.next_at = next((at for at, key, _ in waiting if key not in marked), None)
+    return True
+
+
+def levels(
+    clock: Clock,
+    policy: policies.Policy | None,
+    priority: int,
+    pauses: Collection[sla.Pause] = (),
+) -> tuple[datetime, Sequence[sla.Level]] | None:
+    """Return when this clock is due, and its levels in their order.
+
+    None, and logged, where that cannot be reckoned: the calendar never opens for so
+    long, or somebody changed the version with SQL.
+    """
+    if policy is None:
+        return None
     try:
-        due_at, levels = policy.terms.levels(
+        return policy.terms.levels(
             clock.metric, priority, clock.target, clock.started_at, pauses
         )
     except (sla.NeverOpen, ValueError) as error:
         logger.error("Policy %d promises nothing: %s", policy.version.policy_id, error)
-        return False
-    clock.due_at = due_at
-    clock.next_at = next(
-        (level.at for level in levels if level.key not in marked), None
-    )
-    return True
+        return None
+
+
+def sentence(clock: Clock) -> str:
+    """Return what people are told: which case, which promise, by when."""
+    at = timezone.localtime(clock.due_at)
+    when = "was" if clock.breached_at else "is"
+    return f"Case #{clock.case_id}: {clock.metric} {when} due {at:%a %d %b, %H:%M}."
 
 
 def next_due(clocks: Iterable[Clock]) -> datetime | None:

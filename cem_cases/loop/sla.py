@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from cem_cases import sla
 from cem_cases.conf import conf
@@ -24,6 +23,7 @@ from cem_cases.loop import (
     escalation,
     moment,
     notices,
+    people,
     policies,
     running,
     targets,
@@ -39,9 +39,6 @@ from cem_cases.models import (
 )
 
 logger = logging.getLogger(__name__)
-
-UNREADABLE = timedelta(hours=1)
-"""When a clock whose version cannot be read is looked at again."""
 
 
 @dataclass(slots=True)
@@ -128,8 +125,13 @@ def _all(done: Swept, now: datetime) -> None:
         for key in keys:
             try:
                 _batch(done, now, only=key)
-            except IntegrityError:
-                logger.error("A clock cannot be marked: verify the audit of its case.")
+            except IntegrityError as error:
+                kind = type(error.__cause__ or error).__name__
+                logger.error(
+                    "Clock %d cannot be marked (%s): verify the audit of its case.",
+                    key,
+                    kind,
+                )
 
 
 @dataclass(slots=True)
@@ -146,12 +148,12 @@ def _batch(done: Swept, now: datetime, only: int | None = None) -> int:
     """Act on one batch of clocks; return how many there were."""
     with transaction.atomic():
         rows = Clock.objects.waiting(now).order_by("next_at").select_related("case")
-        rows = rows.annotate(is_watched=escalation.is_watched("case"))
+        rows = rows.annotate(is_watched=people.is_watched("case"))
         if only is not None:
             rows = rows.filter(pk=only)
-        # Clock and case together, and never waiting: a verb holds its case first.
+        # The case first, as verbs do: a clock whose case is locked stays unlocked.
         rows = rows.select_for_update(
-            skip_locked=True, no_key=True, of=("self", "case")
+            skip_locked=True, no_key=True, of=("case", "self")
         )
         found = list(rows[: conf().BATCH_SIZE])
         if found:
@@ -170,14 +172,12 @@ def _act(found: Sequence[Clock], now: datetime) -> Swept:
     dues = []
     for clock in found:
         policy = known.get(clock.version_id)
-        if policy is None:  # somebody changed it with SQL; logged, and not given up
-            clock.next_at = now + UNREADABLE
-            continue
         spans = running.spans(pauses[clock.pk], now)
-        _, levels = policy.terms.levels(
-            clock.metric, clock.case.priority, clock.target, clock.started_at, spans
-        )
-        dues.append(_look(clock, levels, marked[clock.pk], now))
+        levels = running.levels(clock, policy, clock.case.priority, spans)
+        if levels is None:  # logged; not given up, and in nobody's way
+            clock.next_at = now + running.UNREADABLE
+        else:
+            dues.append(_look(clock, levels[1], marked[clock.pk], now))
     marks = [
         ClockMark(clock_id=due.clock.pk, level=key, at=now)
         for due in dues
@@ -186,14 +186,14 @@ def _act(found: Sequence[Clock], now: datetime) -> Swept:
     bulk.update(found, ["next_at", "warned_at", "breached_at", "breach_cause"])
     bulk.insert(marks, keys=False)
     is_watched = any(clock.is_watched for clock in found)  # type: ignore[attr-defined]
-    people = escalation.People(
-        (clock.case for clock in found), now, are_watched=is_watched
-    )
+    who = people.People((clock.case for clock in found), now, are_watched=is_watched)
     told = [due for due in dues if due.event is not None]
     saved = audit.append([due.event for due in told if due.event], now=now)
     notices.tell(
         [
-            notices.Note(event, people.concerned(due.clock.case), _words(due.clock))
+            notices.Note(
+                event, who.concerned(due.clock.case), running.sentence(due.clock)
+            )
             for due, event in zip(told, saved, strict=True)
         ],
         now=now,
@@ -202,7 +202,7 @@ def _act(found: Sequence[Clock], now: datetime) -> Swept:
     return Swept(
         warned=sum(event.kind == "clock.warned" for event in saved),
         breached=sum(event.kind == "clock.breached" for event in saved),
-        escalated=escalation.take(steps, people, now=now),
+        escalated=escalation.take(steps, who, now=now),
     )
 
 
@@ -250,13 +250,6 @@ def _warned(clock: Clock, keys: Sequence[str]) -> audit.NewEvent:
     )
 
 
-def _words(clock: Clock) -> str:
-    """Return what people are told: which case, which promise, by when."""
-    at = timezone.localtime(clock.due_at)
-    when = "was" if clock.breached_at else "is"
-    return f"Case #{clock.case_id}: {clock.metric} {when} due {at:%a %d %b, %H:%M}."
-
-
 # Newer terms for running clocks
 
 
@@ -279,10 +272,8 @@ class Move:
 def migrate_preview(policy: SlaPolicy, *, now: datetime | None = None) -> list[Move]:
     """Return what `migrate` would change, clock by clock, and change nothing."""
     now = now or moment.now()
-    with transaction.atomic():
-        moves = [move for batch in _migrations(policy, now) for move in batch]
-        transaction.set_rollback(True)
-    return moves
+    found = _migrations(policy, now, keep=False)
+    return [move for batch in found for move in batch]
 
 
 def migrate(
@@ -298,12 +289,17 @@ def migrate(
 
 
 def _migrations(
-    policy: SlaPolicy, now: datetime, by: AbstractBaseUser | None = None
+    policy: SlaPolicy,
+    now: datetime,
+    by: AbstractBaseUser | None = None,
+    *,
+    keep: bool = True,
 ) -> Iterator[list[Move]]:
+    """Move batch by batch, each in its transaction; or only try to, without `keep`."""
     newest = PolicyVersion.objects.filter(policy=policy).order_by("-number").first()
     found = policies.of([newest.pk]) if newest else {}
     older = Clock.objects.running().filter(
-        version__policy=policy, version__number__lt=policy.version
+        version__policy=policy, version__number__lt=newest.number if newest else 0
     )
     cases, last = Case.objects.active().filter(pk__in=older.values("case")), 0
     while found:
@@ -313,7 +309,9 @@ def _migrations(
             if not batch:
                 return
             last = batch[-1].pk
-            yield _migrate(batch, found[newest.pk], by, now)  # type: ignore[union-attr]
+            moves = _migrate(batch, found[newest.pk], by, now)  # type: ignore[union-attr]
+            transaction.set_rollback(not keep)
+        yield moves
 
 
 def _migrate(

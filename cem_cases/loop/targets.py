@@ -21,19 +21,21 @@ from cem_cases.models import (
 )
 
 
-def reconsider(cases: Collection[Case], *, changed: str, now: datetime) -> None:
-    """A fact of these cases has changed: swap targets, and policies where it decides.
+def reconsider(
+    cases: Collection[Case], *, changed: Collection[str], now: datetime
+) -> None:
+    """Facts of these cases have changed: swap targets, and policies where they decide.
 
-    `changed` is the fact's name. What was used up is kept; a clock that is thereby past
+    `changed` are the facts' names. What was used up is kept; a clock that is thereby past
     its due time breaches now, with the cause *target changed*, once. The policy is
-    chosen anew only if some policy asks for that fact; otherwise each clock stays with
+    chosen anew only if some policy asks for one of them; otherwise each clock stays with
     its version.
     """
     if not cases:
         return
     found = policies.current()
     choices: Mapping[int, policies.Choice] = {}
-    if changed in facts.wanted(policy.conditions for policy in found):
+    if not facts.wanted(policy.conditions for policy in found).isdisjoint(changed):
         choices = choose_for(cases, found)
     running = Running(cases)
     moved = _moved(running, choices)
@@ -70,12 +72,7 @@ def _move(
     running: Running, moved: Mapping[int, policies.Policy], now: datetime
 ) -> list[Clock]:
     """Put these cases under their new policies; return the clocks only those promise."""
-    rows = (
-        Clock.objects.filter(case__in=moved).values_list("case", "metric")
-        if moved
-        else ()
-    )
-    have = set(rows)
+    have = _have(running, moved)
     started = []
     for key, policy in moved.items():
         case = running.cases[key]
@@ -84,14 +81,34 @@ def _move(
         for clock in running.of(case):
             if policy.terms.promise(clock.metric, case.priority) is None:
                 running.cancel(clock, now, Clock.CancelCause.POLICY_CHANGED)
-        starts: dict[str, datetime] = {ClockMetric.RESOLUTION: case.opened_at}
+        began = case.reopened_at or case.opened_at
+        starts: dict[str, datetime] = {ClockMetric.RESOLUTION: began}
         if case.first_contact_at is None:
             starts[ClockMetric.FIRST_CONTACT] = case.opened_at
         if case.is_complaint:
             starts[ClockMetric.STATUTORY] = case.opened_at
         missing = {m: at for m, at in starts.items() if (key, m) not in have}
-        started += starting(policy, case, missing)
+        for clock in starting(policy, case, missing):
+            running.follow(clock, now)
+            started.append(clock)
     return started
+
+
+def _have(
+    running: Running, moved: Mapping[int, policies.Policy]
+) -> set[tuple[int, str]]:
+    """Return which metrics of these cases have what they need in this cycle."""
+    if not moved:
+        return set()
+    rows = Clock.objects.filter(case__in=moved, cancelled_at=None)
+    have = set()
+    for key, metric, cycle, done in rows.values_list(
+        "case", "metric", "cycle", "completed_at"
+    ):
+        is_past = metric == ClockMetric.RESOLUTION and cycle < running.cases[key].cycle
+        if not is_past and not (metric == ClockMetric.STATUTORY and done):
+            have.add((key, metric))
+    return have
 
 
 def _swap(
@@ -123,9 +140,13 @@ def _swap(
         before_version_id=clock.version_id,
         due_before_at=clock.due_at,
     )
-    clock.version = policy.version
+    before = (clock.version_id, *clock.target, clock.next_at)
+    clock.version_id = policy.version.pk
     clock.target_amount, clock.target_unit = promise.target
-    running.aim(clock, now)
+    if not running.aim(clock, now):  # it keeps what it has
+        clock.version_id, clock.target_amount, clock.target_unit, clock.next_at = before
+        return None
+    running.follow(clock, now)
     change.due_after_at = clock.due_at
     if clock.breached_at is None and now > clock.due_at:  # also while it is paused
         running.breach(clock, now, Clock.BreachCause.TARGET_CHANGED)

@@ -566,6 +566,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "reopened_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When its present cycle began; empty in the first.",
+                        null=True,
+                        verbose_name="reopened at",
+                    ),
+                ),
+                (
                     "resolved_at",
                     models.DateTimeField(
                         blank=True, null=True, verbose_name="resolved at"
@@ -863,7 +872,6 @@ class Migration(migrations.Migration):
                 (
                     "case",
                     models.ForeignKey(
-                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="clocks",
                         to="cem_cases.case",
@@ -2729,7 +2737,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="clock",
             constraint=models.UniqueConstraint(
-                fields=("case", "metric", "cycle"), name="cem_clock_unique"
+                condition=models.Q(("cancelled_at", None)),
+                fields=("case", "metric", "cycle"),
+                name="cem_clock_unique",
             ),
         ),
         migrations.AddConstraint(

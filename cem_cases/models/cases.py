@@ -188,6 +188,12 @@ class Case(models.Model):
     first_contact_at = models.DateTimeField(
         _("first contact at"), null=True, blank=True
     )
+    reopened_at = models.DateTimeField(
+        _("reopened at"),
+        null=True,
+        blank=True,
+        help_text=_("When its present cycle began; empty in the first."),
+    )
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     # indexed: the cases of a cause

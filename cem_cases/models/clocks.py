@@ -48,8 +48,7 @@ class Clock(models.Model):
     case = models.ForeignKey(
         Case,
         models.PROTECT,
-        related_name="clocks",
-        db_index=False,  # cem_clock_unique begins with it
+        related_name="clocks",  # indexed: a case's clocks
         verbose_name=_("case"),
     )
     metric = models.CharField(_("metric"), max_length=13, choices=ClockMetric)
@@ -104,8 +103,11 @@ class Clock(models.Model):
         verbose_name_plural = _("clocks")
         ordering = ("case", "cycle", "metric")
         constraints = (
+            # a cancelled clock makes room: the case may come back to its policy
             models.UniqueConstraint(
-                fields=["case", "metric", "cycle"], name="cem_clock_unique"
+                fields=["case", "metric", "cycle"],
+                condition=Q(cancelled_at=None),
+                name="cem_clock_unique",
             ),
             models.CheckConstraint(
                 condition=Q(metric__in=[m.value for m in business_time.Metric]),

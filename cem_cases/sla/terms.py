@@ -165,14 +165,12 @@ class Terms:
             at = at_percent(calendar, started_at, target, percent, pauses)
             levels.append(Level(at, f"warn {percent}"))
         for step in self.steps.get(metric, ()):
-            if step.percent is not None:
-                at = at_percent(calendar, started_at, target, step.percent, pauses)
-                at = max(at, breach_at) if step.percent >= 100 else at
-            else:
-                seconds = 60 * (step.minutes or 0)
-                at = at_offset(calendar, started_at, target, seconds, pauses)
-                at = max(at, breach_at) if seconds >= 0 else at
-            levels.append(Level(at, step.key, step))
+            try:
+                at = _at(step, calendar, target, started_at, pauses)
+            except NeverOpen:  # the openings end before it; the others stand
+                continue
+            is_late = step.percent >= 100 if step.percent else (step.minutes or 0) >= 0
+            levels.append(Level(max(at, breach_at) if is_late else at, step.key, step))
         levels.sort(key=_moment)
         return due_at, levels
 
@@ -337,6 +335,36 @@ def _refuse_dead(
                 f"steps[{n}].metric",
                 f"{step.metric} has no targets in this policy: the step never comes",
             )
+        for (metric, priority), promise in promises.items():
+            if metric == step.metric and not _comes(step, calendar, promise, on):
+                raise InvalidPolicy(
+                    f"steps[{n}]",
+                    f"never comes at priority {WORDS[priority]}: the calendar is not "
+                    "open for so long",
+                )
+
+
+def _comes(
+    step: Step, calendar: Calendar | None, promise: Promise, on: datetime
+) -> bool:
+    around = None if promise.target.unit is Unit.CALENDAR_SECONDS else calendar
+    try:
+        _at(step, around, promise.target, on, ())
+    except (NeverOpen, ValueError):
+        return False
+    return True
+
+
+def _at(
+    step: Step,
+    calendar: Calendar | None,
+    target: Target,
+    started_at: datetime,
+    pauses: Collection[Pause],
+) -> datetime:
+    if step.percent is not None:
+        return at_percent(calendar, started_at, target, step.percent, pauses)
+    return at_offset(calendar, started_at, target, 60 * (step.minutes or 0), pauses)
 
 
 def _list(raw: Mapping[str, object], name: str) -> Sequence[object]:

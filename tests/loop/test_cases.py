@@ -488,3 +488,14 @@ def test_a_case_is_not_reopened_beside_another_active_one(north, ada):
 
     with pytest.raises(NotAllowedNow, match="has an active case already"):
         cases.reopen(first, by=ada, reason="Called again.")
+
+
+def test_attempts_of_the_cycle_before_do_not_make_a_case_not_reached(case, ada):
+    for day, channel in enumerate(["phone", "email", "phone"]):
+        at = MONDAY + day * DAY
+        cases.contact(case, by=ada, channel=channel, attempt="no answer", now=at)
+    resolve(case, ada, now=MONDAY + 3 * DAY)
+    cases.reopen(case, by=ada, reason="again", now=MONDAY + 4 * DAY)
+
+    with pytest.raises(InvalidInput, match="3 contact attempts; there are 0"):
+        resolve(case, ada, outcome="not reached", now=MONDAY + 4 * DAY)

@@ -421,6 +421,92 @@ def test_a_clock_of_which_the_new_policy_says_nothing_is_cancelled():
     assert clock_of(case, RESOLUTION).due_at == MONDAY + HOUR
 
 
+def test_a_case_that_comes_back_to_its_policy_has_its_clock_again():
+    other = {"fact": "case.team", "operator": "is", "value": "other"}
+    bare = SlaPolicy.objects.create(name="Bare", conditions=other)
+    make.publish(
+        bare,
+        [
+            Target(metric=FIRST, priority=p, amount=3600, unit="calendar seconds")
+            for p in (1, 2, 3, 4)
+        ],
+    )
+    make.policy(position=1)
+    case = make.case()
+    agent, team, away = make.agent(case.team), case.team, make.team("other")
+    due = clock_of(case, RESOLUTION).due_at
+
+    case = cases.assign(case, by=agent, to=None, team=away, now=MONDAY + HOUR)
+    assert not case.clocks.running().filter(metric=RESOLUTION).exists()
+    case = cases.assign(case, by=agent, to=None, team=team, now=MONDAY + 2 * HOUR)
+
+    again = case.clocks.running().get(metric=RESOLUTION)
+    assert (again.due_at, again.cycle) == (due, 1)
+
+
+def test_a_complaint_under_a_policy_for_complaints_has_one_statutory_clock():
+    flag = {"fact": "case.is_complaint", "operator": "is", "value": True}
+    make.policy(position=0, conditions=flag, also=LONG)
+    make.policy(position=1)
+    case = make.case()
+    agent = make.agent(case.team)
+
+    case = cases.mark_complaint(case, by=agent, now=MONDAY + HOUR)
+
+    clock = case.clocks.get(metric=STATUTORY)
+    assert (clock.cycle, clock.is_running) == (1, True)
+
+
+@pytest.mark.parametrize("pauses", [True, False])
+def test_a_waiting_case_that_changes_its_policy_pauses_as_that_one_says(pauses):
+    urgent = {"fact": "case.priority", "operator": "is", "value": "urgent"}
+    make.policy(position=0, conditions=urgent, pauses_pending=pauses)
+    make.policy(position=1, pauses_pending=not pauses)
+    case = make.case()
+    agent = make.agent(case.team)
+    case = cases.claim(case, by=agent, now=MONDAY)
+    until = MONDAY + 9 * DAY
+    cases.set_pending(case, by=agent, reason="a", until=until, now=MONDAY + HOUR)
+
+    case = cases.set_priority(case, by=agent, priority=1, now=MONDAY + 2 * HOUR)
+
+    clock = clock_of(case, RESOLUTION)
+    assert (clock.paused_at is not None) is pauses
+    assert clock.pauses.filter(until_at=None).exists() is pauses
+
+
+def test_another_answer_that_is_a_complaint_flags_the_case():
+    make.policy(also=LONG)
+    team = make.team("care")
+    make.rule("open case", {"do": "set team", "team": "care"})
+    words = {"fact": "comment", "operator": "contains", "value": "complaint"}
+    make.rule("mark as complaint", conditions=words)
+    make.response(customer={"external_id": "c"})
+    drain.drain(now=MONDAY)
+
+    make.response(customer={"external_id": "c"}, comment="This is a complaint.")
+    drain.drain(now=MONDAY + HOUR)
+
+    case = Case.objects.get(team=team)
+    assert case.is_complaint
+    assert clock_of(case, STATUTORY).due_at == MONDAY + timedelta(weeks=8)
+
+
+def test_what_was_broken_before_a_complaint_was_reopened_breaks_once():
+    case, agent, _ = case_of()
+    cases.mark_complaint(case, by=agent, now=MONDAY)
+    sla.sweep(now=MONDAY + 60 * DAY)
+    resolve(case, agent, MONDAY + 61 * DAY)
+
+    case = cases.reopen(case, by=agent, reason="again", now=MONDAY + 62 * DAY)
+    sla.sweep(now=MONDAY + 62 * DAY)
+
+    clock = clock_of(case, STATUTORY)
+    assert clock.breached_at == MONDAY + 60 * DAY
+    breaches = [e.data["metric"] for e in case.events.filter(kind="clock.breached")]
+    assert breaches.count(STATUTORY) == 1
+
+
 # resolved
 
 
@@ -651,7 +737,7 @@ def test_new_targets_cost_the_same_for_one_case_and_for_many(
         case.priority = 1
 
     with django_assert_num_queries(7):
-        targets.reconsider(found, changed="case.priority", now=MONDAY)
+        targets.reconsider(found, changed=["case.priority"], now=MONDAY)
 
     assert not list(audit.verify())
 

@@ -435,6 +435,121 @@ def test_steps_cost_the_same_for_one_case_and_for_many(django_assert_max_num_que
     assert counts[0] == counts[1]
 
 
+def test_a_watcher_who_is_gone_stops_no_clock():
+    watcher = make.manager()
+    case, _, lead = escalated(action="add watcher", user=watcher)
+    case.clocks.first().version.policy.escalation_steps.all().delete()
+    watcher.delete()
+
+    sla.sweep(now=MONDAY + 5 * HOUR)
+
+    assert Escalation.objects.get().done == "that user is gone"
+    assert case.clocks.get(metric=FIRST).breached_at
+    assert not case.watchers.exists()
+
+
+def test_the_managers_hear_of_it_where_a_team_has_no_lead():
+    make.policy(hours=4)
+    case = make.case()
+    manager = make.agent(case.team, role=Membership.Role.MANAGER)
+
+    sla.sweep(now=MONDAY + 5 * HOUR)
+
+    assert told(case, "clock.breached") == {manager.pk}
+
+
+def test_a_breach_that_a_verb_finds_is_told_as_well():
+    make.policy(hours=4)
+    team = make.team()
+    agent = make.agent(team)
+    case = make.case(team=team, owner=agent)
+
+    cases.set_priority(case, by=agent, priority=1, now=MONDAY + 2 * HOUR)
+
+    assert told(case, "clock.breached") == {agent.pk}
+
+
+def once_open(until):
+    """A calendar that opens from Monday on, and never again after so many days."""
+    office = make.office()
+    days = [(MONDAY + n * DAY).date().isoformat() for n in range(until)]
+    office.hours, office.special = {}, {day: [["09:00", "17:00"]] for day in days}
+    office.save()
+
+
+def test_a_clock_that_cannot_be_reckoned_is_in_nobodys_way(caplog):
+    once_open(until=30)
+    make.policy(hours=8, days=10)
+    stuck, whole = make.case(), make.case()
+    agent = make.agent(stuck.team)
+    cases.set_priority(stuck, by=agent, priority=4, now=MONDAY)
+    Clock.objects.filter(case=stuck).update(
+        target_amount=999 * 3600, next_at=MONDAY + HOUR
+    )
+
+    sla.sweep(now=MONDAY + 9 * DAY)
+
+    assert whole.clocks.get(metric=FIRST).breached_at
+    again = set(stuck.clocks.values_list("next_at", flat=True))
+    assert again == {MONDAY + 9 * DAY + HOUR}
+    assert "promises nothing" in caplog.text
+
+
+def test_a_target_that_is_never_reached_is_not_swapped_to():
+    once_open(until=3)
+    make.policy(hours=8, days=1)
+    case = make.case()
+    agent = make.agent(case.team)
+    before = case.clocks.get(metric=FIRST)
+
+    # low would be 16 h; the resolution is out of reach at once, the contact is not
+    case = cases.set_priority(case, by=agent, priority=4, now=MONDAY)
+
+    after = case.clocks.get(metric=FIRST)
+    assert after.due_at == before.due_at + DAY
+    assert sla.sweep(now=MONDAY + 30 * DAY).breached
+
+
+def test_a_clock_whose_openings_end_while_it_is_paused_is_looked_at_again():
+    once_open(until=3)
+    make.policy(hours=8, days=2)
+    case = make.case()
+    agent = make.agent(case.team)
+    case = cases.claim(case, by=agent, now=MONDAY)
+    until = MONDAY + 9 * DAY
+    cases.set_pending(case, by=agent, reason="a", until=until, now=MONDAY + HOUR)
+
+    case = cases.resume(case, by=agent, now=MONDAY + 8 * DAY)
+
+    clock = case.clocks.get(metric=ClockMetric.RESOLUTION)
+    assert clock.next_at == MONDAY + 8 * DAY + HOUR
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reminder_beside_a_sweep_waits_for_neither():
+    team = make.team("north")
+    make.agent(team, role=LEAD)
+    steps = [
+        {"metric": FIRST, "percent": 100, "action": "notify lead"},
+        {"metric": ClockMetric.RESOLUTION, "percent": 100, "action": "notify lead"},
+    ]
+    make.policy(steps=steps)
+    make.rule_for(team)
+    for _ in range(30):
+        make.response()
+    drain.drain(now=MONDAY)
+    sla.sweep(now=MONDAY + DAY)
+    later = MONDAY + 30 * DAY
+
+    at_once([lambda: sla.sweep(now=later)] * 4)
+    sla.sweep(now=later)
+
+    assert Escalation.objects.count() == 60
+    reminders = AuditEvent.objects.filter(kind="case.escalation_unanswered")
+    assert reminders.count() == 30
+    assert not list(audit.verify())
+
+
 # newer versions
 
 
