@@ -69,7 +69,7 @@ TEAMS: Mapping[str, tuple[str, Sequence[str]]] = {
 
 _SEE = ("case", "response", "customer", "contact", "survey", "touchpoint")
 _READ = (*(f"view_{name}" for name in _SEE), "view_rootcause", "view_tag")
-_WORK = (*_READ, "view_template", "view_clock", "work_case")
+_WORK = (*_READ, "view_template", "view_clock", "view_escalation", "work_case")
 GROUPS: Mapping[str, Sequence[str] | None] = {
     "Agents": _WORK,
     "Team leads": (*_WORK, "assign_case", "view_team", "view_membership"),

@@ -89,7 +89,9 @@ class _Cluster:
 
     def serve(self) -> processes.Tethered:
         """Start the server on a Unix socket, where no port can clash."""
-        options = [part for item in self.settings.items() for part in ("-c", "=".join(item))]
+        options = [
+            part for item in self.settings.items() for part in ("-c", "=".join(item))
+        ]
         server = processes.start(
             "postgres",
             [self.programs / "postgres", "-D", self.data, "-k", self.base, *options],

@@ -279,9 +279,7 @@ class BusinessCalendarAdmin(Page):
         days = [_said(row.day, row.name) for row in added.days[:MOST_SAID]]
         count = len(added.days)
         if not days:
-            text = _now(
-                "No day was added: nothing was chosen, or all are there already."
-            )
+            text = _now("No day was added: all are there already, or none was chosen.")
             self.message_user(request, text, messages.INFO)
             return
         more = _now(" and %d more") % (count - len(days)) if count > len(days) else ""

@@ -36,6 +36,8 @@ NARROWEST: Mapping[str, float] = {Kind.CLOSED: 0.5, Kind.PAUSED: 3, Phase.LATE: 
 PAINTED = {Phase.AHEAD, Phase.LATE, Kind.PAUSED}
 """What is drawn with a pattern of `clockpatterns.html`: told apart without colour."""
 ROOM_FOR_START = 45
+ROOM_FOR_SIGN = 6.0
+"""How far the signs above the bar stand apart, in per cent: also on a phone."""
 
 LEGEND: Mapping[str, str | Promise] = {
     Phase.USED: gettext_lazy("open: counted"),
@@ -92,10 +94,16 @@ class Mark:
     look: str
     x: float
     text: str
+    aside: float = 0
+    """How far its sign stands from the moment, where another's is in the way."""
 
     @property
     def left(self) -> str:
         return percent(self.x)
+
+    @property
+    def sign(self) -> str:
+        return percent(self.x + self.aside)
 
     @property
     def anchor(self) -> str:
@@ -240,15 +248,18 @@ def _bar(
     _measure(blocks)
     due = _("due %s") % _short(explained.due_at)
     started = _("started %s") % _short(clock.started_at)
+    *above, last = _apart(
+        [*_above(clock, explained, blocks, now), _last(clock, blocks, now)]
+    )
     below = [Mark("due", _place(blocks, explained.due_at), due)]
     if below[0].x > ROOM_FOR_START:
         below.insert(0, Mark("start", 0, _short(clock.started_at)))
     return Bar(
         label="; ".join((label, started, due, clocks.used(clock, parts))),
         blocks=blocks,
-        above=list(_above(clock, explained, blocks, now)),
+        above=above,
         below=below,
-        last=_last(clock, blocks, now),
+        last=last,
     )
 
 
@@ -333,6 +344,24 @@ def _above(
     for look, at in moments:
         text = f"{MARKS[look]} {words.when(at, now)}"
         yield Mark(look, _place(blocks, at), text)
+
+
+def _apart(marks: Sequence[Mark]) -> list[Mark]:
+    """Return these marks with their signs apart, in the order of their moments."""
+    room = min(ROOM_FOR_SIGN, 100 / len(marks))
+    order = sorted(range(len(marks)), key=lambda n: marks[n].x)
+    signs, most = [mark.x for mark in marks], 100.0
+    for n in reversed(order):
+        signs[n] = min(signs[n], most)
+        most = signs[n] - room
+    least = 0.0
+    for n in order:
+        signs[n] = max(signs[n], least)
+        least = signs[n] + room
+    return [
+        replace(mark, aside=sign - mark.x)
+        for mark, sign in zip(marks, signs, strict=True)
+    ]
 
 
 def _last(clock: Clock, blocks: Sequence[Block], now: datetime) -> Mark:

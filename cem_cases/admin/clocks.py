@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import chain, groupby, pairwise
 
@@ -229,15 +229,24 @@ def _events(
 def _changes(
     clock: Clock, changes: Sequence[TargetChange], now: datetime
 ) -> Iterator[Line]:
-    after = [(c.before_amount, c.before_unit) for c in changes[1:]]
-    for change, target in zip(changes, [*after, clock.target], strict=False):
-        text = _("target changed from %(before)s to %(after)s %(why)s: due %(due)s") % {
-            "before": words.target(change.before_amount, change.before_unit),
-            "after": words.target(*target),
-            "why": CAUSES.get(change.cause, change.cause)
-            % {"version": clock.version.number},
+    if not changes:
+        return
+    # what a change led to is what the next one changed, and in the end what is now
+    after = [(c.before_amount, c.before_unit, c.before_version) for c in changes[1:]]
+    after.append((*clock.target, clock.version))
+    for change, (amount, unit, version) in zip(changes, after, strict=True):
+        before = words.target(change.before_amount, change.before_unit)
+        said = {
+            "before": before,
+            "after": words.target(amount, unit),
+            "why": CAUSES.get(change.cause, change.cause) % {"version": version.number},
             "due": words.when(change.due_after_at, now),
         }
+        if before == said["after"]:
+            text = _("due %(due)s %(why)s") % said
+        else:
+            text = _("target changed from %(before)s to %(after)s %(why)s: due %(due)s")
+            text %= said
         yield Line(change.at, "changed", text)
 
 
@@ -282,17 +291,24 @@ def _folded(found: Sequence[Line], clock: Clock) -> list[Line]:
     for (is_plain, _phase), group in groupby(found, key=_sort):
         run = list(group)
         if is_plain and len(run) > 2 * KEPT + 1:
-            run[KEPT:-KEPT] = [_more(run[KEPT:-KEPT], clock)]
+            between = run[KEPT:-KEPT]
+            days = _open_days(between) - _open_days(run[:KEPT] + run[-KEPT:])
+            if len(days) > 1:
+                run[KEPT:-KEPT] = [_more(between, len(days), clock)]
         kept += run
     return kept
+
+
+def _open_days(run: Sequence[Line]) -> set[date]:
+    return {timezone.localdate(x.at) for x in run if x.look != Kind.CLOSED}
 
 
 def _sort(line: Line) -> tuple[bool, str]:
     return bool(line.phase) and line.look != Kind.PAUSED, line.phase
 
 
-def _more(run: Sequence[Line], clock: Clock) -> Line:
-    days = len({timezone.localdate(x.at) for x in run if x.look != Kind.CLOSED})
+def _more(run: Sequence[Line], days: int, clock: Clock) -> Line:
+    """Return these lines as one; `days` are those of which no other line tells."""
     text = {
         Phase.USED: _("… %(days)s, %(span)s counted"),
         Phase.AHEAD: _("… %(days)s, %(span)s will count"),

@@ -85,7 +85,7 @@ class NotificationAdmin(ReadOnly, Page):
             return format_html("<bdi>{}</bdi>", notification.text)
         return format_html("<b><bdi>{}</bdi></b>", notification.text)
 
-    @admin.display(description=_("due"))
+    @admin.display(description=_("case is due"))
     def due(self, notification: Notification) -> str:
         return words.due(notification.case, timezone.now()).badge()
 

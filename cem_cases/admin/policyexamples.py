@@ -125,7 +125,7 @@ def _none(occasion: Occasion, zone: str, has_calendar: bool) -> str:
 
 def _condition(metric: str) -> str:
     if metric == ClockMetric.NEXT_UPDATE:
-        return _("if the customer is reached then")
+        return _("if the customer is reached at once")
     if metric == ClockMetric.STATUTORY:
         return _("if it is a complaint")
     return ""

@@ -69,7 +69,9 @@ class VersionsPage(DecidingPage):
         if request.method == "POST":
             return self._migrate(request, policy)
         moves = sla.migrate_preview(policy)
-        moves.sort(key=lambda move: not move.is_late)  # what breaches comes first
+        moves.sort(
+            key=sla.how_much
+        )  # what breaches comes first, what stays the same last
         context = {
             **self.admin_site.each_context(request),
             "title": _now("Move running clocks to version %d") % policy.version,

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from cem_cases.admin import clockbar, clocks, several, words
 from cem_cases.admin.base import Choice, Page, ReadOnly
+from cem_cases.admin.timeline import name_of
 from cem_cases.loop import escalation
 from cem_cases.models import (
     WORK,
@@ -73,9 +74,9 @@ class ClockAdmin(OfCases):
         "case",
         "metric",
         "cycle",
-        "started_at",
+        "started",
         "target",
-        "due_at",
+        "due",
         "stands",
     )
     list_select_related = ("case",)
@@ -97,9 +98,17 @@ class ClockAdmin(OfCases):
         context = {"clock": hand, "looks": looks, "marks": marks}
         return render_to_string("cem_cases/admin/clock_page.html", context)
 
+    @admin.display(description=_("started at"), ordering="started_at")
+    def started(self, clock: Clock) -> str:
+        return words.moment(clock.started_at)
+
     @admin.display(description=_("target"))
     def target(self, clock: Clock) -> str:
         return words.target(clock.target_amount, clock.target_unit)
+
+    @admin.display(description=_("due at"), ordering="due_at")
+    def due(self, clock: Clock) -> str:
+        return words.moment(clock.due_at)
 
     @admin.display(description=_("state"))
     def stands(self, clock: Clock) -> str:
@@ -114,10 +123,10 @@ class PauseAdmin(OfCases):
         "case_link",
         "clock",
         "status",
-        "by",
-        "from_at",
-        "expected_end_at",
-        "until_at",
+        "who",
+        "began",
+        "expected_end",
+        "ended",
     )
     list_select_related = ("clock__case", "by")
     ordering = ("-pk",)
@@ -126,6 +135,22 @@ class PauseAdmin(OfCases):
     @admin.display(description=_("case"))
     def case_link(self, pause: Pause) -> str:
         return self.link(pause.clock.case, str(pause.clock.case))
+
+    @admin.display(description=_("by"), ordering="by")
+    def who(self, pause: Pause) -> str:
+        return name_of(pause.by) if pause.by else words.NOTHING
+
+    @admin.display(description=_("from"), ordering="from_at")
+    def began(self, pause: Pause) -> str:
+        return words.moment(pause.from_at)
+
+    @admin.display(description=_("expected end"), ordering="expected_end_at")
+    def expected_end(self, pause: Pause) -> str:
+        return words.moment(pause.expected_end_at)
+
+    @admin.display(description=_("until"), ordering="until_at")
+    def ended(self, pause: Pause) -> str:
+        return words.moment(pause.until_at) if pause.until_at else words.NOTHING
 
 
 class AcknowledgedFilter(Choice):
@@ -144,7 +169,7 @@ class AcknowledgedFilter(Choice):
 @admin.register(Escalation)
 class EscalationAdmin(OfCases):
     path = "clock__case"
-    list_display = ("reason", "case_link", "done", "at", "state", "acknowledged_by")
+    list_display = ("reason", "case_link", "done", "happened", "state", "who")
     list_select_related = ("clock__case", "acknowledged_by")
     list_filter = (AcknowledgedFilter,)
     ordering = ("-pk",)
@@ -170,9 +195,17 @@ class EscalationAdmin(OfCases):
     def case_link(self, row: Escalation) -> str:
         return self.link(row.clock.case, str(row.clock.case))
 
+    @admin.display(description=_("at"), ordering="at")
+    def happened(self, row: Escalation) -> str:
+        return words.moment(row.at)
+
     @admin.display(description=_("state"))
     def state(self, row: Escalation) -> str:
         if row.acknowledged_at is None:
             return words.Said(_now("not acknowledged"), "late").badge()
         when = words.moment(row.acknowledged_at)
         return words.Said(_now("acknowledged %s") % when, "quiet").badge()
+
+    @admin.display(description=_("acknowledged by"), ordering="acknowledged_by")
+    def who(self, row: Escalation) -> str:
+        return name_of(row.acknowledged_by) if row.acknowledged_by else words.NOTHING

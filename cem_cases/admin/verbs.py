@@ -109,8 +109,8 @@ _ALL = (
         PendingForm,
         needs=("set pending",),
         intro=_(
-            "The customer has to do something first. An answer of theirs ends the "
-            "waiting, too."
+            "The customer has to do something first. A contact from them, or another "
+            "answer that joins the case, ends the waiting, too."
         ),
     ),
     Verb(
@@ -125,7 +125,7 @@ _ALL = (
     Verb(
         "mark-complaint",
         COMPLAINT,
-        _("It is noted whether this is a complaint."),
+        _("The flag was changed."),
         cases.mark_complaint,
         ComplaintForm,
         needs=("mark complaint",),

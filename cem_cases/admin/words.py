@@ -62,10 +62,10 @@ def span(seconds: float, *, days: bool = True) -> str:
 
     Open time of a calendar has no days: a day of it may be eight hours.
 
-    >>> span(7530), span(30 * 3600), span(80 * 3600), span(80 * 3600, days=False)
+    >>> span(7500), span(30 * 3600), span(80 * 3600), span(80 * 3600, days=False)
     ('2 h 5 min', '1 d 6 h', '3 d', '80 h')
     """
-    minutes = int(seconds) // 60
+    minutes = round(seconds / 60)
     if minutes < 1:
         return _("less than a minute")
     hours, minutes = divmod(minutes, 60)

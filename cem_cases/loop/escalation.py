@@ -22,7 +22,7 @@ from cem_cases import sla
 from cem_cases.conf import conf
 from cem_cases.exceptions import NotAllowedNow
 from cem_cases.loop import audit, bulk, moment, notices, owners, people, targets
-from cem_cases.models import Case, Clock, Escalation
+from cem_cases.models import Case, Clock, Escalation, EscalationStep
 
 NAG = timedelta(days=1)
 
@@ -218,7 +218,7 @@ def _words(event: Any) -> str:
     data = event.data
     return (
         f"Case #{event.case_id} was escalated: {data['metric']}, {data['point']} "
-        f"({data['action']}: {data['done']})."
+        f"({EscalationStep.Action(data['action']).label}: {data['done']})."
     )
 
 

@@ -269,6 +269,11 @@ class Move:
     """Whether it is past its due time then, and was not before."""
 
 
+def how_much(move: Move) -> tuple[bool, bool]:
+    """Return what sorts moves: breaches first, what stays the same last."""
+    return not move.is_late, move.due_at == move.due_before
+
+
 def migrate_preview(policy: SlaPolicy, *, now: datetime | None = None) -> list[Move]:
     """Return what `migrate` would change, clock by clock, and change nothing."""
     now = now or moment.now()

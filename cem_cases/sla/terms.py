@@ -258,7 +258,7 @@ def _target(
     amount = _whole(fields.get("amount"), f"{path}.amount", 1, most)
     if metric == Metric.STATUTORY and unit is not Unit.CALENDAR_SECONDS:
         raise InvalidPolicy(
-            f"{path}.unit", "of a statutory clock is always calendar time"
+            f"{path}.unit", "a statutory clock is always in calendar time"
         )
     if unit is Unit.BUSINESS_DAYS and calendar is None:
         raise InvalidPolicy(f"{path}.unit", "business days need a calendar")

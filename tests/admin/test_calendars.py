@@ -439,7 +439,7 @@ def test_the_button_adds_the_holidays_and_says_which(door, planner, office):
     assert AuditEvent.objects.get().actor == planner
     again = client.post(step(office, "holidays"), follow=True)
     assert at.said(again) == [
-        "No day was added: nothing was chosen, or all are there already."
+        "No day was added: all are there already, or none was chosen."
     ]
 
 

@@ -292,7 +292,7 @@ WRONG = {
     "a law that keeps office hours": (
         form(promise(STATUTORY, *["24 h"] * 4)),
         "targets[0].unit",
-        "always calendar time",
+        "always in calendar time",
     ),
     "a step at two points": (
         form(steps=[step(), step(minutes=-30)]),
@@ -577,7 +577,7 @@ def test_the_examples_tell_on_what_the_others_depend(door, root, berlin):
     now, *_others = said(shown(door(root), policy), Case.Priority.URGENT)
 
     # over the turn of the year, the year is said
-    assert "next update Tue 19 Jan 2027 09:00 if the customer is reached then" in now
+    assert "next update Tue 19 Jan 2027 09:00 if the customer is reached at once" in now
     assert "statutory response Mon 23 Nov 09:12 if it is a complaint" in now
 
 

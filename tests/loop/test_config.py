@@ -110,7 +110,7 @@ def test_a_policy_is_saved_with_targets_and_steps_as_its_next_version(boss):
             targets("statutory"),
             [],
             {},
-            "of a statutory clock is always calendar time",
+            "a statutory clock is always in calendar time",
         ),
         (
             targets(),

@@ -437,7 +437,7 @@ def test_steps_cost_the_same_for_one_case_and_for_many(django_assert_max_num_que
 
 def test_a_watcher_who_is_gone_stops_no_clock():
     watcher = make.manager()
-    case, _, lead = escalated(action="add watcher", user=watcher)
+    case, _, _ = escalated(action="add watcher", user=watcher)
     case.clocks.first().version.policy.escalation_steps.all().delete()
     watcher.delete()
 

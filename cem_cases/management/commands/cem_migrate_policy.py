@@ -52,7 +52,7 @@ class Command(BaseCommand):
             self._report(moves, totals)
 
     def _report(self, moves: Sequence[Move], totals: dict[str, Any]) -> None:
-        for move in sorted(moves, key=lambda move: not move.is_late)[:SHOWN]:
+        for move in sorted(moves, key=sla.how_much)[:SHOWN]:
             self.stdout.write(
                 f"#{move.case} {move.metric}: {_moment(move.due_before)} → "
                 f"{_moment(move.due_at)}{', breaches now' if move.is_late else ''}"
