@@ -80,6 +80,13 @@ class Inline(admin.TabularInline):
     """Rows that belong to the row of the page."""
 
     extra = 0
+    most_rows = 200
+    """More than that nobody sends, but who wants to keep the server busy."""
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return super().get_formset(
+            request, obj, **{"absolute_max": self.most_rows, **kwargs}
+        )
 
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any

@@ -102,8 +102,7 @@ class BusinessCalendarAdmin(Page):
         with transaction.atomic():
             calendar = self.get_object(request, unquote(object_id))
             if calendar is not None:
-                rows = BusinessCalendar.objects.select_for_update(no_key=True)
-                rows.get(pk=calendar.pk)
+                config.lock_calendar(calendar.pk)
             return super().changeform_view(request, object_id, *args)
 
     def save_model(

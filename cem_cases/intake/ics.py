@@ -27,7 +27,7 @@ MAX_DAYS = 900
 MAX_NAME = 200
 MAX_LENGTH = 366
 """Days that one event may last."""
-COUNTED_FROM = 1970
+COUNTED_FROM = 2010
 """A repetition that ends by COUNT is walked from its first day on; no earlier than this."""
 
 

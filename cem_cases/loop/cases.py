@@ -174,8 +174,11 @@ def mark_complaint(
     if locked.is_complaint == is_complaint:
         return locked
     locked.is_complaint = is_complaint
+    if not is_complaint:  # cancelled first: no other target may breach it meanwhile
+        clocks.complaint(locked, at=now)
     targets.reconsider([locked], changed=["case.is_complaint"], now=now)
-    clocks.complaint(locked, at=now)
+    if is_complaint:
+        clocks.complaint(locked, at=now)
     _save(locked, "is_complaint", *TIMES)
     _record(locked, "case.complaint_marked", by, now, is_complaint=is_complaint)
     return locked
@@ -250,9 +253,10 @@ def resume(
     """Take a waiting case up again before its time: paused clocks go on."""
     now = now or moment.now()
     locked = _lock(case, "resume", version)
+    since = min(locked.waiting_until or now, now)
     _end_waiting(locked, now)
     _save(locked, *WAITING, *TIMES)
-    _record(locked, "case.resumed", by, now, since=now)
+    _record(locked, "case.resumed", by, now, since=since)
     return locked
 
 

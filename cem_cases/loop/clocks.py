@@ -6,7 +6,7 @@ of those cases, unsaved. What another target makes of them is in `targets`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -78,17 +78,27 @@ def reopened(case: Case, *, at: datetime) -> policies.Choice:
     if case.is_complaint:
         starts[ClockMetric.STATUTORY] = case.opened_at
     started = starting(policy, case, starts) if policy else []
+    _start(Running([case]), started, policy, at)
+    return choice
+
+
+def _start(
+    running: Running,
+    started: Sequence[Clock],
+    policy: policies.Policy | None,
+    at: datetime,
+) -> None:
+    """Save, with these new clocks; a statutory one goes on where the last one stood."""
     marks = [
         mark
         for clock in started
         if policy and clock.metric == ClockMetric.STATUTORY
         for mark in _carried_over(clock, policy)
     ]
-    Running([case]).save(now=at, started=started)
+    running.save(now=at, started=started)
     for mark in marks:
         mark.clock_id = mark.clock.pk
     bulk.insert(marks, keys=False)
-    return choice
 
 
 def _carried_over(clock: Clock, policy: policies.Policy) -> list[ClockMark]:
@@ -127,8 +137,8 @@ def paused(case: Case, *, by: AbstractBaseUser | None, at: datetime) -> None:
     """
     running = Running([case])
     for clock in running.clocks:
-        running.settle(clock, at)
         running.go_on(clock, at)
+        running.settle(clock, at)
         running.follow(clock, at, by=by)
     running.save(now=at)
 
@@ -155,4 +165,4 @@ def complaint(case: Case, *, at: datetime) -> None:
     policy = policies.of_case(case)
     if case.is_complaint and not found and policy:
         started = starting(policy, case, {ClockMetric.STATUTORY: case.opened_at})
-    running.save(now=at, started=started)
+    _start(running, started, policy, at)

@@ -71,12 +71,12 @@ def save_policy(
     """
     now = now or moment.now()
     is_new = policy._state.adding
-    if policy.calendar_id is not None:  # as it is now, and nobody saves it meanwhile
-        rows = BusinessCalendar.objects.select_for_update(no_key=True)
-        policy.calendar = rows.get(pk=policy.calendar_id)
     if not is_new:
         saved = SlaPolicy.objects.select_for_update(no_key=True).get(pk=policy.pk)
         policy.version = saved.version
+    if policy.calendar_id is not None:  # as it is now, and nobody saves it meanwhile
+        rows = BusinessCalendar.objects.select_for_update(no_key=True)
+        policy.calendar = rows.get(pk=policy.calendar_id)
     policy.full_clean()
     targets = _kept(policy, "targets", targets)
     steps = _kept(policy, "escalation_steps", steps)
@@ -212,8 +212,8 @@ def save_calendar(
     """
     now = now or moment.now()
     is_new = calendar._state.adding
-    if not is_new:  # whoever else saves it waits
-        BusinessCalendar.objects.select_for_update(no_key=True).get(pk=calendar.pk)
+    if not is_new:
+        lock_calendar(calendar.pk)
     rows = list(
         holidays if holidays is not None else [] if is_new else calendar.holidays.all()
     )
@@ -239,6 +239,13 @@ def save_calendar(
         policies=[version.policy_id for version in versions],
     )
     return versions
+
+
+def lock_calendar(key: int) -> BusinessCalendar:
+    """Lock a calendar and return it; the policies that use it first, as everywhere."""
+    policies = SlaPolicy.objects.select_for_update(no_key=True).filter(calendar=key)
+    list(policies.order_by("pk").values_list("pk"))
+    return BusinessCalendar.objects.select_for_update(no_key=True).get(pk=key)
 
 
 def _check(

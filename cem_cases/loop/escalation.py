@@ -248,15 +248,17 @@ def acknowledge(
 
 
 @transaction.atomic
-def nag(*, now: datetime) -> int:
+def nag(*, now: datetime, only: int | None = None) -> int:
     """Tell again of one batch of escalations that nobody acknowledged; return how many.
 
     Once a day each, and once after an outage, however long. Those of cases that are
     done are left alone from then on.
     """
+    waiting = Escalation.objects.to_nag(now)
+    if only is not None:
+        waiting = waiting.filter(pk=only)
     rows = list(
-        Escalation.objects.to_nag(now)
-        .order_by("nag_at")
+        waiting.order_by("nag_at")
         .select_related("clock__case")
         .select_for_update(  # the case first, as everywhere
             skip_locked=True, no_key=True, of=("clock__case", "self")

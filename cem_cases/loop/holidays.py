@@ -155,7 +155,7 @@ def keep(
 
 def _locked(calendar: BusinessCalendar) -> BusinessCalendar:
     """Return the calendar as it is now; two who add to it take turns."""
-    return BusinessCalendar.objects.select_for_update(no_key=True).get(pk=calendar.pk)
+    return config.lock_calendar(calendar.pk)
 
 
 def _missing(

@@ -78,7 +78,8 @@ class Running:
         If not, they stay as they were, and a sweep looks at it again later.
         """
         policy = self.policy(clock)
-        paused, marked = self.pauses(clock, now), self._marks[clock.pk]
+        paused = self.pauses(clock, clock.paused_at or now)
+        marked = self._marks[clock.pk]
         done = policy is not None and aim(
             clock, policy, clock.case.priority, paused, marked
         )
@@ -107,12 +108,17 @@ class Running:
             clock.paused_at = None
             self.aim(clock, at)
 
-    def end_pause(self, clock: Clock, at: datetime) -> None:
-        """End its open pause, at its beginning at the earliest."""
+    def end_pause(self, clock: Clock, at: datetime) -> datetime:
+        """End its open pause, at its expected end at the latest; return when.
+
+        A sweep may be late, the pause is not.
+        """
         for pause in self._pauses[clock.pk]:
             if pause.until_at is None:
-                pause.until_at = max(at, pause.from_at)
+                pause.until_at = max(min(at, pause.expected_end_at), pause.from_at)
                 self._ended.append(pause)
+                at = pause.until_at
+        return at
 
     def breach(self, clock: Clock, at: datetime, cause: str) -> None:
         """Mark it as breached, once."""
@@ -126,12 +132,17 @@ class Running:
         if ticks(clock) and clock.breached_at is None and at > clock.due_at:
             self.breach(clock, at, Clock.BreachCause.LATE)
 
+    def stop(self, clock: Clock, at: datetime) -> None:
+        """Let its time end now; a clock that is paused then stays marked as that."""
+        if clock.paused_at is not None:
+            if self.end_pause(clock, at) < at:  # it would have gone on before
+                clock.paused_at = None
+            self.aim(clock, at)
+        self.settle(clock, at)
+
     def complete(self, clock: Clock, at: datetime) -> None:
         """End it: what it took, and whether that was too long."""
-        self.settle(clock, at)
-        if clock.paused_at is not None:
-            self.end_pause(clock, at)
-            self.aim(clock, at)
+        self.stop(clock, at)
         policy = self.policy(clock)
         calendar = policy.terms.calendar if policy else None
         taken = sla.elapsed(calendar, clock.started_at, at, self.pauses(clock, at))
@@ -140,10 +151,7 @@ class Running:
 
     def cancel(self, clock: Clock, at: datetime, cause: str) -> None:
         """End it without a result."""
-        self.settle(clock, at)
-        if clock.paused_at is not None:
-            self.end_pause(clock, at)
-            self.aim(clock, at)
+        self.stop(clock, at)
         clock.cancelled_at, clock.cancel_cause, clock.next_at = at, cause, None
 
     def save(self, *, now: datetime, started: Sequence[Clock] = ()) -> None:
@@ -207,9 +215,13 @@ def belongings(
 
 
 def spans(pauses: Iterable[Pause], now: datetime) -> list[sla.Pause]:
-    """Return these pauses as spans; an open one ends now."""
+    """Return these pauses as spans; an open one ends now, or when it was expected to."""
     return [
-        sla.Pause(p.from_at, max(p.until_at or now, p.from_at), p.reason)
+        sla.Pause(
+            p.from_at,
+            max(p.until_at or min(now, p.expected_end_at), p.from_at),
+            p.reason,
+        )
         for p in pauses
     ]
 

@@ -10,9 +10,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from cem_cases import sla
 from cem_cases.conf import conf
@@ -65,30 +67,47 @@ def sweep(*, now: datetime | None = None) -> Swept:
         Escalation.objects.to_nag(now),
     )
     if resume:
-        _until_done(lambda: _resume(done, now))
+        _through(lambda only: _resume(done, now, only), Case.objects.to_resume(now))
     if resume or clocks_wait:
-        _all(done, now)
+        _through(lambda only: _batch(done, now, only), Clock.objects.waiting(now))
     if nag:
-        _until_done(lambda: _nag(done, now))
+        _through(lambda only: _nag(done, now, only), Escalation.objects.to_nag(now))
     return done
 
 
-def _until_done(batch: Callable[[], int]) -> None:
-    """Take batches until one is not full. What is locked now is for the next sweep."""
-    while batch() >= conf().BATCH_SIZE:
-        pass
+def _through(batch: Callable[[int | None], int], waiting: QuerySet[Any]) -> None:
+    """Take batches until one is not full. What is locked now is for the next sweep.
+
+    Where one audit stream is broken its row fails alone, and the others go on.
+    """
+    try:
+        while batch(None) >= conf().BATCH_SIZE:
+            pass
+    except IntegrityError:
+        for key in list(waiting.values_list("pk", flat=True)):
+            try:
+                batch(key)
+            except IntegrityError as error:
+                logger.error(
+                    "%s %d cannot be acted upon (%s): verify the audit of its case.",
+                    waiting.model.__name__,
+                    key,
+                    type(error.__cause__ or error).__name__,
+                )
 
 
-def _nag(done: Swept, now: datetime) -> int:
-    count = escalation.nag(now=now)
+def _nag(done: Swept, now: datetime, only: int | None) -> int:
+    count = escalation.nag(now=now, only=only)
     done.nagged += count
     return count
 
 
 @transaction.atomic
-def _resume(done: Swept, now: datetime) -> int:
+def _resume(done: Swept, now: datetime, only: int | None) -> int:
     """Let cases whose waiting ends be open again, since the end that was expected."""
     rows = Case.objects.to_resume(now).order_by("waiting_until")
+    if only is not None:
+        rows = rows.filter(pk=only)
     found = list(
         rows.select_for_update(skip_locked=True, no_key=True)[: conf().BATCH_SIZE]
     )
@@ -117,23 +136,6 @@ def resume_cases(cases: Sequence[Case], *, now: datetime) -> None:
     audit.append(events, now=now)
 
 
-def _all(done: Swept, now: datetime) -> None:
-    try:
-        _until_done(lambda: _batch(done, now))
-    except IntegrityError:  # one audit stream is broken: the others go on
-        keys = list(Clock.objects.waiting(now).values_list("pk", flat=True))
-        for key in keys:
-            try:
-                _batch(done, now, only=key)
-            except IntegrityError as error:
-                kind = type(error.__cause__ or error).__name__
-                logger.error(
-                    "Clock %d cannot be marked (%s): verify the audit of its case.",
-                    key,
-                    kind,
-                )
-
-
 @dataclass(slots=True)
 class _Due:
     """A clock that has come to some of its levels."""
@@ -144,7 +146,7 @@ class _Due:
     event: audit.NewEvent | None = None
 
 
-def _batch(done: Swept, now: datetime, only: int | None = None) -> int:
+def _batch(done: Swept, now: datetime, only: int | None) -> int:
     """Act on one batch of clocks; return how many there were."""
     with transaction.atomic():
         rows = Clock.objects.waiting(now).order_by("next_at").select_related("case")

@@ -83,7 +83,7 @@ def _move(
                 running.cancel(clock, now, Clock.CancelCause.POLICY_CHANGED)
         began = case.reopened_at or case.opened_at
         starts: dict[str, datetime] = {ClockMetric.RESOLUTION: began}
-        if case.first_contact_at is None:
+        if case.first_contact_at is None and case.cycle == 1:
             starts[ClockMetric.FIRST_CONTACT] = case.opened_at
         if case.is_complaint:
             starts[ClockMetric.STATUTORY] = case.opened_at
@@ -148,7 +148,10 @@ def _swap(
         return None
     running.follow(clock, now)
     change.due_after_at = clock.due_at
-    if clock.breached_at is None and now > clock.due_at:  # also while it is paused
+    used_up = now > clock.due_at
+    if clock.paused_at is not None:
+        used_up = clock.paused_at >= clock.due_at
+    if clock.breached_at is None and used_up:
         running.breach(clock, now, Clock.BreachCause.TARGET_CHANGED)
         running.aim(clock, now)
     return change

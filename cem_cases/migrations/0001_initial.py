@@ -782,7 +782,7 @@ class Migration(migrations.Migration):
                 (
                     "due_at",
                     models.DateTimeField(
-                        help_text="While it is paused it moves on, and is not kept up.",
+                        help_text="While it is paused: as of the pause's beginning.",
                         verbose_name="due at",
                     ),
                 ),

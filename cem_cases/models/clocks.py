@@ -64,7 +64,7 @@ class Clock(models.Model):
     target_amount = models.PositiveIntegerField(_("target"))
     target_unit = models.CharField(_("unit"), max_length=16, choices=TimeUnit)
     due_at = models.DateTimeField(
-        _("due at"), help_text=_("While it is paused it moves on, and is not kept up.")
+        _("due at"), help_text=_("While it is paused: as of the pause's beginning.")
     )
     next_at = models.DateTimeField(_("next look at"), null=True, blank=True)
     paused_at = models.DateTimeField(
@@ -187,7 +187,11 @@ class Clock(models.Model):
         pauses = list(self.pauses.all())
         until = self.ended_at or now
         spans = [
-            business_time.Pause(p.from_at, max(p.until_at or until, p.from_at), str(n))
+            business_time.Pause(
+                p.from_at,
+                max(p.until_at or min(until, p.expected_end_at), p.from_at),
+                str(n),
+            )
             for n, p in enumerate(pauses)
         ]
         due_at = terms.due(self.target, self.started_at, spans)

@@ -353,6 +353,35 @@ def test_a_bar_says_what_it_shows_to_those_who_hear_it(case):
     )
 
 
+@pytest.mark.parametrize("now", [MONDAY + 3.7 * HOUR, MONDAY + 400 * DAY])
+def test_signs_above_the_bar_stand_apart(case, ada, now):
+    sla.sweep(now=MONDAY + 3.5 * HOUR)
+    for n, priority in enumerate((2, 1, 2)):
+        at = MONDAY + (3.6 + n / 100) * HOUR
+        case = cases.set_priority(case, by=ada, priority=priority, now=at)
+
+    bar = hand(case, now, "first contact").bar
+
+    signs = sorted(mark.x + mark.aside for mark in (*bar.above, bar.last))
+    assert len(signs) == 6
+    assert all(after - before >= 5.99 for before, after in pairwise(signs))
+    assert signs[0] >= -0.001
+    assert signs[-1] <= 100.001
+    assert bar.last.aside == pytest.approx(0)
+
+
+@pytest.mark.parametrize("x", [0, 50, 100])
+def test_a_crowd_of_signs_stays_on_the_bar(x):
+    crowd = clockbar._apart([clockbar.Mark("changed", x, "")] * 40)
+
+    signs = sorted(mark.x + mark.aside for mark in crowd)
+    assert all(
+        after - before == pytest.approx(2.5) for before, after in pairwise(signs)
+    )
+    assert signs[0] >= -0.001
+    assert signs[-1] <= 100.001
+
+
 @pytest.mark.parametrize(("x", "anchor"), [(0, "start"), (50, "middle"), (100, "end")])
 def test_words_stand_where_they_have_room(x, anchor):
     assert clockbar.Mark("now", x, "now").anchor == anchor

@@ -511,6 +511,7 @@ def test_who_may_only_view_a_policy_reads_it_in_words(door, db):
     assert "first contact urgent 1 h 20 min 75" in found
     assert "next update low 2 business days —" in found
     assert "add a watcher Grace Hopper" in found
+    assert "At % of the target Or minutes -30: before due Action" in found
     assert "For cases of normal priority. A case opened now (" in found
     shown = page.content.decode()
     assert (

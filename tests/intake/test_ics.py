@@ -125,7 +125,7 @@ def test_several_names_of_a_day_are_joined_once_each_and_cut():
         ("DTSTART:20260501\nRRULE:FREQ=SECONDLY", "It repeats more often than daily."),
         ("DTSTART:20260501\nRRULE:FREQ=YEARLY\nEXRULE:FREQ=DAILY", "has EXRULE"),
         ("DTSTART:20260501\nRRULE:FREQ=YEARLY\nRRULE:FREQ=DAILY", "has RRULE twice"),
-        ("DTSTART:19000501\nRRULE:FREQ=DAILY;COUNT=3", "counted from before 1970"),
+        ("DTSTART:19000501\nRRULE:FREQ=DAILY;COUNT=3", "counted from before 2010"),
         ("DTSTART:20260501\nRDATE;VALUE=PERIOD:20260501T000000Z/P1D", "Its RDATE is not"),
         (
             "UID:1\nRECURRENCE-ID;RANGE=THISANDFUTURE:20260501\nDTSTART:20260502",

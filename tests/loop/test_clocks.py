@@ -293,6 +293,76 @@ def test_waiting_needs_an_end_in_the_next_year(until):
     assert Case.objects.get().status == "open"
 
 
+@pytest.mark.parametrize("swept", [True, False])
+@pytest.mark.parametrize("verb", ["resolve", "resume", "contact", "on hold"])
+def test_a_pause_ends_at_its_expected_end_whoever_comes_first(verb, swept):
+    """In an outage nobody sweeps, but people work on."""
+    case, agent, _ = case_of(pauses_on_hold=True)
+    case = cases.claim(case, by=agent, now=MONDAY)
+    due = clock_of(case, RESOLUTION).due_at
+    until, late = MONDAY + 2 * HOUR, MONDAY + 3 * DAY
+    cases.set_pending(case, by=agent, reason="a", until=until, now=MONDAY + HOUR)
+    if swept:
+        sla.sweep(now=late)
+
+    if verb == "resolve":
+        resolve(case, agent, late)
+    elif verb == "resume" and not swept:
+        cases.resume(case, by=agent, now=late)
+    elif verb == "contact":
+        cases.contact(case, by=agent, channel="email", direction="in", now=late)
+    elif verb == "on hold":
+        until = late + DAY
+        cases.put_on_hold(case, by=agent, reason="b", until=until, now=late)
+
+    clock = clock_of(case, RESOLUTION)
+    assert clock.pauses.first().until_at == MONDAY + 2 * HOUR
+    assert clock.due_at == due + HOUR
+    if verb in ("resolve", "on hold"):
+        assert clock.breach_cause == "late"
+
+
+def test_the_due_time_of_a_paused_clock_is_as_of_the_pauses_beginning():
+    case, agent, _ = case_of()
+    case = cases.claim(case, by=agent, now=MONDAY)
+    until = MONDAY + 30 * DAY
+    cases.set_pending(case, by=agent, reason="a", until=until, now=MONDAY + HOUR)
+
+    cases.set_priority(case, by=agent, priority=4, now=MONDAY + 5 * DAY)  # 40 h
+
+    assert clock_of(case, RESOLUTION).due_at == MONDAY + 4 * DAY + 8 * HOUR
+
+
+def test_no_complaint_after_all_breaches_nothing_on_its_way():
+    flag = {"fact": "case.is_complaint", "operator": "is", "value": True}
+    make.policy(position=0, conditions=flag, also=LONG)
+    make.policy(position=1, also={STATUTORY: (2 * 86_400, "calendar seconds")})
+    case = make.case()
+    agent = make.agent(case.team)
+    case = cases.mark_complaint(case, by=agent, now=MONDAY)
+
+    case = cases.mark_complaint(
+        case, by=agent, is_complaint=False, now=MONDAY + 5 * DAY
+    )
+
+    clock = case.clocks.filter(metric=STATUTORY).last()
+    assert (clock.cancel_cause, clock.breached_at) == ("no complaint", None)
+
+
+def test_a_complaint_that_is_flagged_again_does_not_break_the_same_promise_twice():
+    case, agent, _ = case_of()
+    cases.mark_complaint(case, by=agent, now=MONDAY)
+    sla.sweep(now=MONDAY + 60 * DAY)
+    at = MONDAY + 61 * DAY
+    cases.mark_complaint(case, by=agent, is_complaint=False, now=at)
+    case = cases.mark_complaint(case, by=agent, now=at)
+
+    sla.sweep(now=at)
+
+    breaches = [e.data["metric"] for e in case.events.filter(kind="clock.breached")]
+    assert breaches.count(STATUTORY) == 1
+
+
 # priority, policy or team changes
 
 

@@ -550,6 +550,23 @@ def test_a_reminder_beside_a_sweep_waits_for_neither():
     assert not list(audit.verify())
 
 
+def test_a_broken_stream_of_a_waiting_case_keeps_nothing_else_from_happening(caplog):
+    make.policy(hours=4)
+    broken, whole, other = make.case(), make.case(), make.case()
+    for case in (broken, whole):
+        agent = make.agent(case.team)
+        case = cases.claim(case, by=agent, now=MONDAY)
+        until = MONDAY + 2 * HOUR
+        cases.set_pending(case, by=agent, reason="a", until=until, now=MONDAY)
+    AuditHead.objects.filter(stream=f"case:{broken.pk}").update(sequence=0)
+
+    swept = sla.sweep(now=MONDAY + 5 * HOUR)
+
+    assert swept.resumed == 1
+    assert other.clocks.get(metric=FIRST).breached_at
+    assert f"Case {broken.pk} cannot be acted upon" in caplog.text
+
+
 # newer versions
 
 
