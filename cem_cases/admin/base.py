@@ -80,13 +80,14 @@ class Inline(admin.TabularInline):
     """Rows that belong to the row of the page."""
 
     extra = 0
-    most_rows = 200
-    """More than that nobody sends, but who wants to keep the server busy."""
+    most_rows: int | None = None
+    """How many there can be at all: whoever sends more only keeps the server busy."""
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        return super().get_formset(
-            request, obj, **{"absolute_max": self.most_rows, **kwargs}
-        )
+        if self.most_rows is not None:
+            bound = {"max_num": self.most_rows, "absolute_max": self.most_rows}
+            kwargs = {**bound, **kwargs}
+        return super().get_formset(request, obj, **kwargs)
 
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any

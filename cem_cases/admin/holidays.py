@@ -50,6 +50,7 @@ class HolidayInline(Inline):
     model = Holiday
     formset = HolidayFormSet
     extra = 1
+    most_rows = 400
     fields = ("day", "name", "is_active", "source")
     readonly_fields = ("source",)
     formfield_overrides = {

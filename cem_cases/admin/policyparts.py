@@ -23,6 +23,7 @@ class PartInline(Inline):
     """Rows that are saved with their policy: who may change it may change them."""
 
     template = "cem_cases/admin/policyrows.html"
+    most_rows = 200
     has_examples = False
     intro: str | Promise = ""
 
