@@ -79,10 +79,12 @@ def update(rows: Sequence[Row], names: Sequence[str]) -> None:
 def among(values: Collection[Any], kind: str = "bigint") -> Any:
     """Return what to compare with `__in`, for as many values as a batch has.
 
-    On PostgreSQL they go as one array: a thousand parameters cost more to send than
-    their rows cost to find. `kind` is the type of the column there.
+    Many go to PostgreSQL as one array: a thousand parameters cost more to send than
+    their rows cost to find. Few go as they are: then it takes the index for sure.
+    `kind` is the type of the column there.
     """
-    if connections[router.db_for_write(AuditHead)].vendor != "postgresql":
+    is_postgresql = connections[router.db_for_write(AuditHead)].vendor == "postgresql"
+    if not is_postgresql or len(values) < COPY_FROM:
         return list(values)
     return RawSQL(f"SELECT unnest(%s::{kind}[])", [list(values)])  # noqa: S611
 
