@@ -15,7 +15,7 @@ from cem_cases.models import (
     Survey,
 )
 from tests import make
-from tests.make import DAY, MONDAY
+from tests.make import MONDAY
 
 pytestmark = pytest.mark.django_db
 
@@ -65,8 +65,12 @@ def test_a_response_opens_at_most_one_case(case):
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
-        ({"completed_at": MONDAY}, "cem_clock_completed_elapsed"),
-        ({"warn_at": MONDAY + 99 * DAY}, "cem_clock_warns_before"),
+        ({"completed_at": MONDAY, "next_at": None}, "cem_clock_completed_elapsed"),
+        ({"cancelled_at": MONDAY, "cancel_cause": "merged"}, "cem_clock_one_end"),
+        ({"cancelled_at": MONDAY, "next_at": None}, "cem_clock_cancel_has_cause"),
+        ({"paused_at": MONDAY}, "cem_clock_paused_waits"),
+        ({"breached_at": MONDAY}, "cem_clock_breach_has_cause"),
+        ({"metric": "speed"}, "cem_clock_metric_known"),
         ({"cycle": 1, "metric": "resolution"}, "cem_clock_unique"),
     ],
 )
@@ -132,7 +136,7 @@ def test_a_rule_that_could_not_be_decided_with_is_refused(fields, message):
         ({"zone": "../../etc/passwd"}, "zone"),
         ({"hours": {}}, "hours"),
         ({"hours": {"mon": [["09:00", "08:00"]]}}, "hours"),
-        ({"closed": ["2025-02-30"]}, "closed"),
+        ({"special": {"2025-02-30": []}}, "special"),
     ],
 )
 def test_a_calendar_that_never_opens_or_makes_no_sense_is_refused(fields, wrong):
