@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from cem_cases.admin import clockbar, clocks, timeline, words
+from cem_cases.admin import clockbar, timeline, words
 from cem_cases.admin.base import Page, may_view
 from cem_cases.admin.clockbar import Hand
 from cem_cases.loop.audit import stream_of
@@ -141,7 +141,7 @@ def _hands(case: Case, now: datetime) -> tuple[list[Hand], list[Hand]]:
 
     What runs comes first, the earliest due time before the others.
     """
-    found = clocks.rows(Clock.objects.filter(case=case)).order_by("-pk")[:MOST_CLOCKS]
+    found = Clock.objects.filter(case=case).explained().order_by("-pk")[:MOST_CLOCKS]
     why = _why(case)
     newest: dict[str, Hand] = {}
     earlier = []

@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import chain, groupby, pairwise
 
-from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -74,15 +73,6 @@ class Line:
     phase: str = ""
     reason: str = ""
     minutes: int = 0
-
-
-def rows(clocks: QuerySet[Clock]) -> QuerySet[Clock]:
-    """Return clocks with all that explaining them takes: three queries, however many."""
-    changes = TargetChange.objects.select_related("before_version")
-    return clocks.select_related("version__policy").prefetch_related(
-        Prefetch("pauses", Pause.objects.select_related("by")),
-        Prefetch("target_changes", changes.defer("before_version__terms")),
-    )
 
 
 def pieces(clock: Clock, explained: Explanation, now: datetime) -> Sequence[Piece]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from cem_cases.admin import clockbar, clocks, several, words
+from cem_cases.admin import clockbar, several, words
 from cem_cases.admin.base import Choice, Page, ReadOnly
 from cem_cases.admin.timeline import name_of
 from cem_cases.loop import escalation
@@ -92,7 +92,7 @@ class ClockAdmin(OfCases):
 
     @admin.display(description=_("how its due time came about"))
     def explained(self, clock: Clock) -> str:
-        found = clocks.rows(Clock.objects.filter(pk=clock.pk)).get()
+        found = Clock.objects.filter(pk=clock.pk).explained().get()
         hand = clockbar.hand(found, timezone.now())
         looks, marks = clockbar.legend([hand])
         context = {"clock": hand, "looks": looks, "marks": marks}

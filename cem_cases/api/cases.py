@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Model, Prefetch, QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -29,8 +29,6 @@ from cem_cases.models import (
     Clock,
     Contact,
     Escalation,
-    Pause,
-    TargetChange,
 )
 
 Row = TypeVar("Row", bound=Model)
@@ -95,7 +93,7 @@ class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
     def clocks(self, request: Request, number: str) -> Response:
         """Return the clocks, each with how its due time came about."""
         rows = self.filter_queryset(
-            explained(Clock.objects.filter(case=self.get_object()))
+            Clock.objects.filter(case=self.get_object()).explained()
         )
         context = {**self.get_serializer_context(), "now": timezone.now()}
         page = self.get_serializer_class()(
@@ -198,12 +196,3 @@ def with_parts(case: Case) -> Case:
     ):
         setattr(case, name, list(rows[:MAX_PARTS])[::-1])
     return case
-
-
-def explained(clocks: QuerySet[Clock]) -> QuerySet[Clock]:
-    """Return these clocks with what explaining them takes, however many they are."""
-    changes = TargetChange.objects.select_related("before_version")
-    return clocks.select_related("version__policy").prefetch_related(
-        Prefetch("pauses", Pause.objects.select_related("by")),
-        Prefetch("target_changes", changes.defer("before_version__terms")),
-    )

@@ -45,7 +45,7 @@ def contacted(case: Case, *, at: datetime) -> None:
             running.complete(clock, at)
     policy = running.policies.get(case.policy_version_id or 0) or policies.of_case(case)
     if policy and case.is_active:
-        running.policies = {**running.policies, policy.version.pk: policy}
+        running.know(policy)
         started = starting(policy, case, {ClockMetric.NEXT_UPDATE: at})
         for clock in started:  # said while we wait: it stands still until that ends
             running.follow(clock, at)

@@ -219,7 +219,7 @@ def save_calendar(
     )
     calendar.clean_fields()
     calendar.validate_unique()
-    _check(calendar, rows, now)
+    calendar.check_opens(rows, now.date())
     calendar.save()
     if holidays is not None:
         _keep_holidays(calendar, rows)
@@ -246,17 +246,6 @@ def lock_calendar(key: int) -> BusinessCalendar:
     policies = SlaPolicy.objects.select_for_update(no_key=True).filter(calendar=key)
     list(policies.order_by("pk").values_list("pk"))
     return BusinessCalendar.objects.select_for_update(no_key=True).get(pk=key)
-
-
-def _check(
-    calendar: BusinessCalendar, holidays: Sequence[Holiday], now: datetime
-) -> None:
-    try:
-        sla.parse_calendar(calendar.as_data(holidays), opens_within_year_of=now.date())
-    except sla.InvalidCalendar as error:
-        field = error.path.split(".")[0].split("[")[0]
-        known = field in ("zone", "hours", "special")
-        raise ValidationError({field if known else "hours": str(error)}) from None
 
 
 def _keep_holidays(calendar: BusinessCalendar, rows: Sequence[Holiday]) -> None:

@@ -65,6 +65,10 @@ class Running:
     def of(self, case: Case) -> list[Clock]:
         return [clock for clock in self.clocks if clock.case_id == case.pk]
 
+    def know(self, policy: policies.Policy) -> None:
+        """Reckon with this version, too: some clock is put under it."""
+        self.policies = {**self.policies, policy.version.pk: policy}
+
     def policy(self, clock: Clock) -> policies.Policy | None:
         return self.policies.get(clock.version_id)
 
@@ -115,9 +119,8 @@ class Running:
         """
         for pause in self._pauses[clock.pk]:
             if pause.until_at is None:
-                pause.until_at = max(min(at, pause.expected_end_at), pause.from_at)
+                pause.until_at = at = pause.end(at)
                 self._ended.append(pause)
-                at = pause.until_at
         return at
 
     def breach(self, clock: Clock, at: datetime, cause: str) -> None:
@@ -216,14 +219,7 @@ def belongings(
 
 def spans(pauses: Iterable[Pause], now: datetime) -> list[sla.Pause]:
     """Return these pauses as spans; an open one ends now, or when it was expected to."""
-    return [
-        sla.Pause(
-            p.from_at,
-            max(p.until_at or min(now, p.expected_end_at), p.from_at),
-            p.reason,
-        )
-        for p in pauses
-    ]
+    return [sla.Pause(p.from_at, p.end(now), p.reason) for p in pauses]
 
 
 def breached(clock: Clock) -> audit.NewEvent:

@@ -77,7 +77,7 @@ def _move(
     for key, policy in moved.items():
         case = running.cases[key]
         case.policy_version = policy.version
-        running.policies = {**running.policies, policy.version.pk: policy}
+        running.know(policy)
         for clock in running.of(case):
             if policy.terms.promise(clock.metric, case.priority) is None:
                 running.cancel(clock, now, Clock.CancelCause.POLICY_CHANGED)
@@ -203,7 +203,7 @@ def migrate(
     is the caller's.
     """
     running = Running(cases)
-    running.policies = {**running.policies, policy.version.pk: policy}
+    running.know(policy)
     moved = {case.pk: policy for case in cases}
     changes = [
         change

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -56,10 +57,16 @@ class BusinessCalendar(models.Model):
 
     def clean(self) -> None:
         """Refuse a calendar that never opens, or whose entries contradict."""
-        holidays = self.holidays.all() if self.pk else ()
+        self.check_opens(self.holidays.all() if self.pk else (), timezone.localdate())
+
+    def check_opens(self, holidays: Any, on: date) -> None:
+        """Refuse what cannot be read, or does not open in the year from `on`.
+
+        `holidays`: these instead of the saved ones. Raises ValidationError for the field.
+        """
         try:
             business_time.parse_calendar(
-                self.as_data(holidays), opens_within_year_of=timezone.localdate()
+                self.as_data(holidays), opens_within_year_of=on
             )
         except business_time.InvalidCalendar as error:
             field = re.split(r"[.[]", error.path)[0]

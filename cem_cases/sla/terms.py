@@ -175,7 +175,12 @@ class Terms:
         return due_at, levels
 
     def _calendar(self, target: Target) -> Calendar | None:
-        return None if target.unit is Unit.CALENDAR_SECONDS else self.calendar
+        return _counting(self.calendar, target)
+
+
+def _counting(calendar: Calendar | None, target: Target) -> Calendar | None:
+    """Return the calendar by which this target is counted; None: around the clock."""
+    return None if target.unit is Unit.CALENDAR_SECONDS else calendar
 
 
 def _moment(level: Level) -> datetime:
@@ -320,7 +325,7 @@ def _refuse_dead(
                 "such cases would never start",
             )
     for n, ((metric, priority), promise) in enumerate(promises.items()):
-        around = None if promise.target.unit is Unit.CALENDAR_SECONDS else calendar
+        around = _counting(calendar, promise.target)
         try:
             due(around, datetime.combine(on, time(), on.tzinfo), promise.target)
         except (NeverOpen, ValueError):
@@ -347,7 +352,7 @@ def _refuse_dead(
 def _comes(
     step: Step, calendar: Calendar | None, promise: Promise, on: datetime
 ) -> bool:
-    around = None if promise.target.unit is Unit.CALENDAR_SECONDS else calendar
+    around = _counting(calendar, promise.target)
     try:
         _at(step, around, promise.target, on, ())
     except (NeverOpen, ValueError):

@@ -26,7 +26,7 @@ def case(north, ada):
 
 def hand(case, now, metric="resolution", cycle=1, why=None):
     """The clock as the page shows it at `now`."""
-    found = clocks.rows(Clock.objects.filter(case=case, metric=metric, cycle=cycle))
+    found = Clock.objects.filter(case=case, metric=metric, cycle=cycle).explained()
     return clockbar.hand(found.get(), now, why)
 
 
@@ -247,7 +247,7 @@ def test_what_is_said_adds_up_to_the_target(north, ada, seconds):
     case = make.case(team=north, owner=ada)
     start = MONDAY + timedelta(seconds=seconds)
     Clock.objects.filter(case=case, metric="resolution").update(started_at=start)
-    clock = clocks.rows(Clock.objects.filter(case=case, metric="resolution")).get()
+    clock = Clock.objects.filter(case=case, metric="resolution").explained().get()
     now = MONDAY + timedelta(hours=30, seconds=17.3)
 
     parts = clocks.pieces(clock, clock.explain(now), now)
