@@ -59,7 +59,14 @@ def claim(
     )
     if version is not None:
         waiting = waiting.filter(version=version)
-    won = waiting.update(owner=by, status=Case.Status.OPEN, version=F("version") + 1)
+    now = now or moment.now()
+    won = waiting.update(
+        owner=by,
+        owner_is_manual=True,
+        status=Case.Status.OPEN,
+        last_activity_at=now,
+        version=F("version") + 1,
+    )
     fresh = Case.objects.select_related("owner").get(pk=case.pk)
     if not won:
         raise _lost(fresh)
@@ -100,13 +107,14 @@ def assign(
     if to is not None and not owners.may_own(to, locked.team_id):
         raise InvalidInput({"to": ["Must be an active member of the case's team."]})
     locked.owner_id = None if to is None else to.pk
+    locked.owner_is_manual = to is not None
     if before == (locked.team_id, locked.owner_id):
         return locked
     resumed = _end_waiting(locked, now)
     if locked.team_id != before[0]:
         targets.reconsider([locked], changed=["case.team"], now=now)
     owners.move_load(before, (locked.team_id, locked.owner_id))
-    _save(locked, "team", "owner", *WAITING, *TIMES)
+    _save(locked, now, "team", "owner", "owner_is_manual", *WAITING, *TIMES)
     _record(
         locked,
         "case.assigned" if to is not None else "case.unassigned",
@@ -143,7 +151,7 @@ def set_priority(
         return locked
     locked.priority = priority
     targets.reconsider([locked], changed=["case.priority"], now=now)
-    _save(locked, "priority", *TIMES)
+    _save(locked, now, "priority", *TIMES)
     _record(
         locked,
         "case.priority_set",
@@ -179,7 +187,7 @@ def mark_complaint(
     targets.reconsider([locked], changed=["case.is_complaint"], now=now)
     if is_complaint:
         clocks.complaint(locked, at=now)
-    _save(locked, "is_complaint", *TIMES)
+    _save(locked, now, "is_complaint", *TIMES)
     _record(locked, "case.complaint_marked", by, now, is_complaint=is_complaint)
     return locked
 
@@ -236,7 +244,7 @@ def _wait(
         raise InvalidInput({"until": ["Must be in the future, by a year at the most."]})
     locked.waiting_until = until
     clocks.paused(locked, by=by, at=now)
-    _save(locked, *WAITING, *TIMES)
+    _save(locked, now, *WAITING, *TIMES)
     kind = "case.set_pending" if verb == "set pending" else "case.put_on_hold"
     _record(locked, kind, by, now, text=locked.waiting_reason, until=until)
     return locked
@@ -255,7 +263,7 @@ def resume(
     locked = _lock(case, "resume", version)
     since = min(locked.waiting_until or now, now)
     _end_waiting(locked, now)
-    _save(locked, *WAITING, *TIMES)
+    _save(locked, now, *WAITING, *TIMES)
     _record(locked, "case.resumed", by, now, since=since)
     return locked
 
@@ -282,8 +290,9 @@ def note(
     now: datetime | None = None,
 ) -> Case:
     """Write an internal note; the customer never sees it."""
+    now = now or moment.now()
     locked = _lock(case, "note", version)
-    _save(locked)
+    _save(locked, now)
     _record(locked, "case.noted", by, now, text=given.text(text, "text"))
     return locked
 
@@ -326,7 +335,7 @@ def contact(
         clocks.contacted(locked, at=now)
     elif row.direction == Contact.Direction.IN:
         resumed = _heard(locked, now)
-    _save(locked, "first_contact_at", *WAITING, *TIMES)
+    _save(locked, now, "first_contact_at", *WAITING, *TIMES)
     _record(
         locked,
         "case.contacted",
@@ -380,7 +389,9 @@ def resolve(
     if locked.owner_id is None:
         locked.owner_id = by.pk
     locked.root_cause, locked.resolved_at = root_cause, now
-    _save(locked, "owner", "root_cause", "outcome", "resolved_at", *WAITING, *TIMES)
+    _save(
+        locked, now, "owner", "root_cause", "outcome", "resolved_at", *WAITING, *TIMES
+    )
     _record(
         locked,
         "case.resolved",
@@ -421,7 +432,9 @@ def reopen(
         owners.move_load((None, None), (locked.team_id, locked.owner_id))
     else:
         locked.owner, locked.status = None, Case.Status.NEW
-    _save(locked, "owner", "cycle", "reopened_at", "resolved_at", "outcome", *TIMES)
+    _save(
+        locked, now, "owner", "cycle", "reopened_at", "resolved_at", "outcome", *TIMES
+    )
     _record(
         locked,
         "case.reopened",
@@ -448,7 +461,7 @@ def close(
     now = now or moment.now()
     locked = _lock(case, "close", version)
     locked.closed_at = now
-    _save(locked, "closed_at")
+    _save(locked, now, "closed_at")
     _record(locked, "case.closed", by, now)
     return locked
 
@@ -469,23 +482,24 @@ def _stale(case: Case) -> StaleVersion:
     )
 
 
-def _save(case: Case, *names: str) -> None:
+def _save(case: Case, now: datetime, *names: str) -> None:
     case.version += 1
-    case.save(update_fields=["status", "version", *names])
+    case.last_activity_at = now
+    case.save(update_fields=["status", "version", "last_activity_at", *names])
 
 
 def _record(
     case: Case,
     kind: str,
     by: AbstractBaseUser,
-    now: datetime | None,
+    now: datetime,
     *,
     text: str = "",
     **payload: object,
 ) -> None:
     payload["status"] = case.status
     event = audit.NewEvent(kind=kind, case=case, actor=by, text=text, payload=payload)
-    audit.append([event], now=now or moment.now())
+    audit.append([event], now=now)
 
 
 def _refuse_second(case: Case) -> None:

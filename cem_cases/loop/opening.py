@@ -77,6 +77,7 @@ def _new_case(opening: Opening) -> Case:
         priority=decision.priority,
         is_complaint=decision.is_complaint,
         opened_at=response.received_at,
+        last_activity_at=response.received_at,
     )
 
 

@@ -164,74 +164,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="Rule",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                (
-                    "name",
-                    models.CharField(max_length=200, unique=True, verbose_name="name"),
-                ),
-                (
-                    "position",
-                    models.PositiveIntegerField(
-                        default=0,
-                        help_text="Rules act from the lowest to the highest.",
-                        verbose_name="position",
-                    ),
-                ),
-                (
-                    "trigger",
-                    models.CharField(
-                        choices=[("response received", "response received")],
-                        default="response received",
-                        max_length=30,
-                        verbose_name="trigger",
-                    ),
-                ),
-                (
-                    "conditions",
-                    models.JSONField(
-                        blank=True,
-                        default=dict,
-                        help_text="Empty: holds for every response.",
-                        verbose_name="conditions",
-                    ),
-                ),
-                ("actions", models.JSONField(default=list, verbose_name="actions")),
-                (
-                    "stop",
-                    models.BooleanField(
-                        default=False,
-                        help_text="No later rule acts after this one.",
-                        verbose_name="stop",
-                    ),
-                ),
-                (
-                    "is_active",
-                    models.BooleanField(default=False, verbose_name="active"),
-                ),
-                (
-                    "version",
-                    models.PositiveIntegerField(
-                        default=1, editable=False, verbose_name="version"
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "rule",
-                "verbose_name_plural": "rules",
-                "ordering": ("position", "pk"),
-            },
-        ),
-        migrations.CreateModel(
             name="Survey",
             fields=[
                 (
@@ -332,37 +264,6 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "tag",
                 "verbose_name_plural": "tags",
-                "ordering": ("name",),
-            },
-        ),
-        migrations.CreateModel(
-            name="Team",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
-                    ),
-                ),
-                (
-                    "slug",
-                    models.SlugField(max_length=100, unique=True, verbose_name="slug"),
-                ),
-                ("name", models.CharField(max_length=200, verbose_name="name")),
-                ("is_active", models.BooleanField(default=True, verbose_name="active")),
-                (
-                    "assigned_count",
-                    models.PositiveBigIntegerField(
-                        default=0, editable=False, verbose_name="assignments so far"
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "team",
-                "verbose_name_plural": "teams",
                 "ordering": ("name",),
             },
         ),
@@ -548,6 +449,31 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         help_text="When the answer that opened it reached us.",
                         verbose_name="opened at",
+                    ),
+                ),
+                (
+                    "owner_is_manual",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Then no rule gives it to somebody else.",
+                        verbose_name="owner chosen by a person",
+                    ),
+                ),
+                (
+                    "assignment",
+                    models.JSONField(
+                        blank=True,
+                        editable=False,
+                        help_text="How a rule wants its owner to be found: strategies and skills.",
+                        null=True,
+                        verbose_name="assignment",
+                    ),
+                ),
+                (
+                    "last_activity_at",
+                    models.DateTimeField(
+                        help_text="When a person did something last, the customer included.",
+                        verbose_name="last activity at",
                     ),
                 ),
                 (
@@ -1071,6 +997,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "since",
+                    models.DateField(
+                        blank=True,
+                        help_text="The day on which they became a customer of yours.",
+                        null=True,
+                        verbose_name="customer since",
+                    ),
+                ),
+                (
                     "attributes",
                     models.JSONField(
                         blank=True, default=dict, verbose_name="attributes"
@@ -1218,6 +1153,44 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Decline",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "case",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="declines",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "decline",
+                "verbose_name_plural": "declines",
+            },
+        ),
+        migrations.CreateModel(
             name="Delivery",
             fields=[
                 (
@@ -1346,6 +1319,116 @@ class Migration(migrations.Migration):
                 "verbose_name": "escalation",
                 "verbose_name_plural": "escalations",
                 "ordering": ("-at", "-pk"),
+            },
+        ),
+        migrations.CreateModel(
+            name="Explanation",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64, verbose_name="digest")),
+                ("looks", models.TextField(verbose_name="rules looked at")),
+            ],
+            options={
+                "verbose_name": "explanation",
+                "verbose_name_plural": "explanations",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("digest",), name="cem_explanation_digest_unique"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Happening",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("response received", "response received"),
+                            ("case opened", "case opened"),
+                            ("case changed", "case changed"),
+                            ("contact received", "contact received"),
+                            ("clock warned", "clock warned"),
+                            ("clock breached", "clock breached"),
+                            ("no update", "no update for some time"),
+                        ],
+                        max_length=30,
+                        verbose_name="trigger",
+                    ),
+                ),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "chain",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Keys of the rules that acted one upon the other until here.",
+                        verbose_name="rules that led to it",
+                    ),
+                ),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="failed attempts"
+                    ),
+                ),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="next attempt at"
+                    ),
+                ),
+                (
+                    "failed_at",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="failed at"
+                    ),
+                ),
+                (
+                    "error",
+                    models.CharField(blank=True, max_length=200, verbose_name="error"),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.auditevent",
+                        verbose_name="event",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "happening",
+                "verbose_name_plural": "happenings",
             },
         ),
         migrations.CreateModel(
@@ -1841,6 +1924,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "explanation",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.explanation",
+                        verbose_name="explanation",
+                    ),
+                ),
+                (
                     "invitation",
                     models.OneToOneField(
                         blank=True,
@@ -1945,6 +2040,115 @@ class Migration(migrations.Migration):
                 verbose_name="root cause",
             ),
         ),
+        migrations.CreateModel(
+            name="Rule",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(max_length=200, unique=True, verbose_name="name"),
+                ),
+                (
+                    "position",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Rules act from the lowest to the highest.",
+                        verbose_name="position",
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("response received", "response received"),
+                            ("case opened", "case opened"),
+                            ("case changed", "case changed"),
+                            ("contact received", "contact received"),
+                            ("clock warned", "clock warned"),
+                            ("clock breached", "clock breached"),
+                            ("no update", "no update for some time"),
+                        ],
+                        default="response received",
+                        max_length=30,
+                        verbose_name="trigger",
+                    ),
+                ),
+                (
+                    "quiet_hours",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="For the trigger “no update” only: after how many business hours.",
+                        null=True,
+                        verbose_name="business hours without update",
+                    ),
+                ),
+                (
+                    "conditions",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Empty: holds for every response.",
+                        verbose_name="conditions",
+                    ),
+                ),
+                ("actions", models.JSONField(default=list, verbose_name="actions")),
+                (
+                    "stop",
+                    models.BooleanField(
+                        default=False,
+                        help_text="No later rule acts after this one.",
+                        verbose_name="stop",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(default=False, verbose_name="active"),
+                ),
+                (
+                    "active_since",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="It never acts on what was there before.",
+                        null=True,
+                        verbose_name="active since",
+                    ),
+                ),
+                (
+                    "version",
+                    models.PositiveIntegerField(
+                        default=1, editable=False, verbose_name="version"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "rule",
+                "verbose_name_plural": "rules",
+                "ordering": ("position", "pk"),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("quiet_hours__gt", 0), ("trigger", "no update")),
+                            models.Q(
+                                models.Q(("trigger", "no update"), _negated=True),
+                                ("quiet_hours", None),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="cem_rule_quiet_hours",
+                        violation_error_message="The trigger “no update” needs its business hours, and only it.",
+                    )
+                ],
+            },
+        ),
         migrations.AddField(
             model_name="case",
             name="rule",
@@ -1957,6 +2161,50 @@ class Migration(migrations.Migration):
                 to="cem_cases.rule",
                 verbose_name="rule that opened it",
             ),
+        ),
+        migrations.CreateModel(
+            name="RuleRun",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "rule_version",
+                    models.PositiveIntegerField(verbose_name="version of the rule"),
+                ),
+                (
+                    "subject",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "response"), (2, "case"), (3, "event of a case")],
+                        verbose_name="subject",
+                    ),
+                ),
+                (
+                    "subject_id",
+                    models.BigIntegerField(verbose_name="key of the subject"),
+                ),
+                ("at", models.DateTimeField(verbose_name="at")),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="runs",
+                        to="cem_cases.rule",
+                        verbose_name="rule",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "run of a rule",
+                "verbose_name_plural": "runs of rules",
+            },
         ),
         migrations.CreateModel(
             name="Seal",
@@ -2373,6 +2621,49 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Team",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "slug",
+                    models.SlugField(max_length=100, unique=True, verbose_name="slug"),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "assigned_count",
+                    models.PositiveBigIntegerField(
+                        default=0, editable=False, verbose_name="assignments so far"
+                    ),
+                ),
+                (
+                    "calendar",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Outside of them nobody gets cases from rules: these wait in the queue. Empty: around the clock.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="teams",
+                        to="cem_cases.businesscalendar",
+                        verbose_name="working hours",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "team",
+                "verbose_name_plural": "teams",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
             name="Membership",
             fields=[
                 (
@@ -2409,7 +2700,12 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "skills",
-                    models.JSONField(blank=True, default=list, verbose_name="skills"),
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Words such as german; a rule may ask for some of them.",
+                        verbose_name="skills",
+                    ),
                 ),
                 ("is_active", models.BooleanField(default=True, verbose_name="active")),
                 (
@@ -2492,6 +2788,29 @@ class Migration(migrations.Migration):
                 ("from_at", models.DateTimeField(verbose_name="from")),
                 ("until_at", models.DateTimeField(verbose_name="until")),
                 (
+                    "open_cases",
+                    models.CharField(
+                        choices=[
+                            ("stay", "stay with them"),
+                            ("substitute", "go to the substitute"),
+                            ("queue", "go back to the queue"),
+                        ],
+                        default="stay",
+                        help_text="What becomes of their open cases when the absence begins.",
+                        max_length=10,
+                        verbose_name="open cases",
+                    ),
+                ),
+                (
+                    "handed_over_at",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        verbose_name="handed over at",
+                    ),
+                ),
+                (
                     "reason",
                     models.CharField(blank=True, max_length=200, verbose_name="reason"),
                 ),
@@ -2499,6 +2818,7 @@ class Migration(migrations.Migration):
                     "substitute",
                     models.ForeignKey(
                         blank=True,
+                        help_text="Takes what would have been given to this person by name.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
@@ -2521,14 +2841,31 @@ class Migration(migrations.Migration):
                 "verbose_name": "absence",
                 "verbose_name_plural": "absences",
                 "indexes": [
-                    models.Index(fields=["user", "until_at"], name="cem_absence_user")
+                    models.Index(fields=["user", "until_at"], name="cem_absence_user"),
+                    models.Index(
+                        condition=models.Q(
+                            ("handed_over_at", None),
+                            models.Q(("open_cases", "stay"), _negated=True),
+                        ),
+                        fields=["from_at"],
+                        name="cem_absence_to_hand_over",
+                    ),
                 ],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(("from_at__lt", models.F("until_at"))),
                         name="cem_absence_ends_after_start",
                         violation_error_message="An absence must end after it begins.",
-                    )
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("substitute", None),
+                            models.Q(("substitute", models.F("user")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="cem_absence_not_own_substitute",
+                        violation_error_message="Nobody is their own substitute.",
+                    ),
                 ],
             },
         ),
@@ -2566,6 +2903,12 @@ class Migration(migrations.Migration):
             model_name="channelidentity",
             constraint=models.UniqueConstraint(
                 fields=("channel", "identifier"), name="cem_identity_unique"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="decline",
+            constraint=models.UniqueConstraint(
+                fields=("case", "user"), name="cem_decline_once"
             ),
         ),
         migrations.AddIndex(
@@ -2622,6 +2965,14 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="cem_escalation_acknowledged",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="happening",
+            index=models.Index(
+                condition=models.Q(("failed_at", None)),
+                fields=["id"],
+                name="cem_happening_waiting",
             ),
         ),
         migrations.AddConstraint(
@@ -2831,6 +3182,12 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="rulerun",
+            constraint=models.UniqueConstraint(
+                fields=("rule", "subject", "subject_id"), name="cem_rulerun_once"
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="policyversion",
             constraint=models.UniqueConstraint(
                 fields=("policy", "number"), name="cem_policyversion_unique"
@@ -2954,6 +3311,24 @@ class Migration(migrations.Migration):
                 condition=models.Q(("waiting_until__isnull", False)),
                 fields=["waiting_until"],
                 name="cem_case_to_resume",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="case",
+            index=models.Index(
+                condition=models.Q(("assignment__isnull", False), ("status", "new")),
+                fields=["team", "priority", "opened_at"],
+                name="cem_case_to_assign",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="case",
+            index=models.Index(
+                condition=models.Q(
+                    ("status__in", ["new", "open", "pending", "on hold"])
+                ),
+                fields=["last_activity_at"],
+                name="cem_case_quiet",
             ),
         ),
         migrations.AddConstraint(

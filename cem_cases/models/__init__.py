@@ -1,11 +1,13 @@
 """The rows. Import models from here; the submodules may move.
 
 Imports among the submodules point one way: customers ← capture ← route ← improve ←
-cases ← sla ← clocks ← audit ← notices.
+cases ← sla ← clocks ← audit ←
+happenings, notices.
 """
 
 from cem_cases.models.audit import SYSTEM, AuditDetail, AuditEvent, AuditHead, Seal
 from cem_cases.models.capture import (
+    Explanation,
     Invitation,
     Question,
     Response,
@@ -18,6 +20,7 @@ from cem_cases.models.cases import (
     WORK,
     Case,
     Contact,
+    Decline,
     Tag,
     Template,
     sees_everything,
@@ -30,6 +33,7 @@ from cem_cases.models.clocks import (
     TargetChange,
 )
 from cem_cases.models.customers import ChannelIdentity, Customer, Organization
+from cem_cases.models.happenings import Happening
 from cem_cases.models.imports import ImportJob, ImportReject
 from cem_cases.models.improve import RootCause
 from cem_cases.models.notices import (
@@ -38,7 +42,7 @@ from cem_cases.models.notices import (
     Notification,
     address_of,
 )
-from cem_cases.models.route import Absence, Membership, Rule, Team
+from cem_cases.models.route import Absence, Membership, Rule, RuleRun, Team
 from cem_cases.models.sla import (
     BusinessCalendar,
     ClockMetric,
@@ -67,9 +71,12 @@ __all__ = [
     "ClockMetric",
     "Contact",
     "Customer",
+    "Decline",
     "Delivery",
     "Escalation",
     "EscalationStep",
+    "Explanation",
+    "Happening",
     "Holiday",
     "ImportJob",
     "ImportReject",
@@ -84,6 +91,7 @@ __all__ = [
     "Response",
     "RootCause",
     "Rule",
+    "RuleRun",
     "Seal",
     "SlaPolicy",
     "Survey",

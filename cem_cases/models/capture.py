@@ -189,6 +189,29 @@ class Invitation(models.Model):
         return f"{self.survey} → {self.customer}"
 
 
+class Explanation(models.Model):
+    """Which rules were looked at, in their order, and what decided: text, kept once.
+
+    Answers that came to the same in the same way share one. Private values are never in
+    it. `cem_cases.rules.read_looks` reads it.
+    """
+
+    digest = models.CharField(_("digest"), max_length=64)
+    looks = models.TextField(_("rules looked at"))
+
+    class Meta:
+        verbose_name = _("explanation")
+        verbose_name_plural = _("explanations")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["digest"], name="cem_explanation_digest_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
 class ResponseQuerySet(models.QuerySet["Response"]):
     def unprocessed(self) -> Self:
         """Responses that wait for the loop, those included whose retry is not due."""
@@ -255,6 +278,15 @@ class Response(models.Model):
         blank=True,
         related_name="responses",
         verbose_name=_("case"),
+    )
+    explanation = models.ForeignKey(
+        Explanation,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # explanations are never deleted, nor asked for their responses
+        verbose_name=_("explanation"),
     )
     source_system = models.CharField(_("source system"), max_length=200, blank=True)
     external_id = models.CharField(_("external id"), max_length=200)

@@ -179,6 +179,22 @@ class Case(models.Model):
     opened_at = models.DateTimeField(
         _("opened at"), help_text=_("When the answer that opened it reached us.")
     )
+    owner_is_manual = models.BooleanField(
+        _("owner chosen by a person"),
+        default=False,
+        help_text=_("Then no rule gives it to somebody else."),
+    )
+    assignment = models.JSONField(
+        _("assignment"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("How a rule wants its owner to be found: strategies and skills."),
+    )
+    last_activity_at = models.DateTimeField(
+        _("last activity at"),
+        help_text=_("When a person did something last, the customer included."),
+    )
     due_at = models.DateTimeField(
         _("due at"),
         null=True,
@@ -319,6 +335,18 @@ class Case(models.Model):
                 condition=Q(waiting_until__isnull=False),
                 name="cem_case_to_resume",
             ),
+            # the sweep: cases that wait for somebody to become available
+            models.Index(
+                fields=["team", "priority", "opened_at"],
+                condition=Q(status="new", assignment__isnull=False),
+                name="cem_case_to_assign",
+            ),
+            # the sweep: active cases that nobody has touched for long
+            models.Index(
+                fields=["last_activity_at"],
+                condition=Q(status__in=["new", "open", "pending", "on hold"]),
+                name="cem_case_quiet",
+            ),
         )
 
     def __str__(self) -> str:
@@ -351,6 +379,36 @@ class Case(models.Model):
                 f"Possible now: {', '.join(self.allowed_verbs)}."
             )
         self.status = status
+
+
+class Decline(models.Model):
+    """That somebody gave a case back: rules do not offer it to them again."""
+
+    case = models.ForeignKey(
+        Case,
+        models.PROTECT,
+        related_name="declines",
+        db_index=False,  # cem_decline_once begins with it
+        verbose_name=_("case"),
+    )
+    # indexed: deleting a user
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("decline")
+        verbose_name_plural = _("declines")
+        constraints = (
+            models.UniqueConstraint(fields=["case", "user"], name="cem_decline_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.user}"
 
 
 class Contact(models.Model):

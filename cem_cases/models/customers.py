@@ -80,6 +80,12 @@ class Customer(models.Model):
         related_name="+",
         verbose_name=_("account owner"),
     )
+    since = models.DateField(
+        _("customer since"),
+        null=True,
+        blank=True,
+        help_text=_("The day on which they became a customer of yours."),
+    )
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
     opted_out_at = models.DateTimeField(_("opted out at"), null=True, blank=True)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True)

@@ -30,6 +30,19 @@ class Team(models.Model):
 
     slug = models.SlugField(_("slug"), max_length=100, unique=True)
     name = models.CharField(_("name"), max_length=200)
+    # indexed: may this calendar be deleted?
+    calendar = models.ForeignKey(
+        "cem_cases.BusinessCalendar",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="teams",
+        verbose_name=_("working hours"),
+        help_text=_(
+            "Outside of them nobody gets cases from rules: these wait in the queue. "
+            "Empty: around the clock."
+        ),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     assigned_count = models.PositiveBigIntegerField(
         _("assignments so far"), default=0, editable=False
@@ -81,7 +94,12 @@ class Membership(models.Model):
         blank=True,
         help_text=_("Most open cases at a time; empty: no limit."),
     )
-    skills = models.JSONField(_("skills"), default=list, blank=True)
+    skills = models.JSONField(
+        _("skills"),
+        default=list,
+        blank=True,
+        help_text=_("Words such as german; a rule may ask for some of them."),
+    )
     is_active = models.BooleanField(_("active"), default=True)
     open_cases = models.PositiveIntegerField(_("open cases"), default=0, editable=False)
     last_assigned = models.PositiveBigIntegerField(
@@ -115,9 +133,22 @@ class AbsenceQuerySet(models.QuerySet["Absence"]):
         """Absences that cover this moment."""
         return self.filter(from_at__lte=now, until_at__gt=now)
 
+    def to_hand_over(self, now: datetime) -> Self:
+        """Absences that have begun, and whose open cases are still to be handed over."""
+        return (
+            self.at(now)
+            .filter(handed_over_at=None)
+            .exclude(open_cases=Absence.OpenCases.STAY)
+        )
+
 
 class Absence(models.Model):
-    """When a user takes no new cases."""
+    """When a user takes no new cases, and what becomes of those they have."""
+
+    class OpenCases(models.TextChoices):
+        STAY = "stay", _("stay with them")
+        SUBSTITUTE = "substitute", _("go to the substitute")
+        QUEUE = "queue", _("go back to the queue")
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -136,6 +167,17 @@ class Absence(models.Model):
         blank=True,
         related_name="+",
         verbose_name=_("substitute"),
+        help_text=_("Takes what would have been given to this person by name."),
+    )
+    open_cases = models.CharField(
+        _("open cases"),
+        max_length=10,
+        choices=OpenCases,
+        default=OpenCases.STAY,
+        help_text=_("What becomes of their open cases when the absence begins."),
+    )
+    handed_over_at = models.DateTimeField(
+        _("handed over at"), null=True, blank=True, editable=False
     )
     reason = models.CharField(_("reason"), max_length=200, blank=True)
 
@@ -150,10 +192,21 @@ class Absence(models.Model):
                 name="cem_absence_ends_after_start",
                 violation_error_message=_("An absence must end after it begins."),
             ),
+            models.CheckConstraint(
+                condition=Q(substitute=None) | ~Q(substitute=F("user")),
+                name="cem_absence_not_own_substitute",
+                violation_error_message=_("Nobody is their own substitute."),
+            ),
         )
         indexes = (
             # owners: is one of these users absent now?
             models.Index(fields=["user", "until_at"], name="cem_absence_user"),
+            # the sweep: absences whose cases are still to be handed over
+            models.Index(
+                fields=["from_at"],
+                condition=Q(handed_over_at=None) & ~Q(open_cases="stay"),
+                name="cem_absence_to_hand_over",
+            ),
         )
 
     def __str__(self) -> str:
@@ -165,6 +218,12 @@ class Rule(models.Model):
 
     class Trigger(models.TextChoices):
         RESPONSE_RECEIVED = "response received", _("response received")
+        CASE_OPENED = "case opened", _("case opened")
+        CASE_CHANGED = "case changed", _("case changed")
+        CONTACT_RECEIVED = "contact received", _("contact received")
+        CLOCK_WARNED = "clock warned", _("clock warned")
+        CLOCK_BREACHED = "clock breached", _("clock breached")
+        NO_UPDATE = "no update", _("no update for some time")
 
     name = models.CharField(_("name"), max_length=200, unique=True)
     position = models.PositiveIntegerField(
@@ -178,6 +237,12 @@ class Rule(models.Model):
         choices=Trigger,
         default=Trigger.RESPONSE_RECEIVED,
     )
+    quiet_hours = models.PositiveSmallIntegerField(
+        _("business hours without update"),
+        null=True,
+        blank=True,
+        help_text=_("For the trigger “no update” only: after how many business hours."),
+    )
     conditions = models.JSONField(
         _("conditions"),
         default=dict,
@@ -189,12 +254,29 @@ class Rule(models.Model):
         _("stop"), default=False, help_text=_("No later rule acts after this one.")
     )
     is_active = models.BooleanField(_("active"), default=False)
+    active_since = models.DateTimeField(
+        _("active since"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("It never acts on what was there before."),
+    )
     version = models.PositiveIntegerField(_("version"), default=1, editable=False)
 
     class Meta:
         verbose_name = _("rule")
         verbose_name_plural = _("rules")
         ordering = ("position", "pk")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(trigger="no update", quiet_hours__gt=0)
+                | (~Q(trigger="no update") & Q(quiet_hours=None)),
+                name="cem_rule_quiet_hours",
+                violation_error_message=_(
+                    "The trigger “no update” needs its business hours, and only it."
+                ),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -238,3 +320,38 @@ class Rule(models.Model):
             actions=rules.parse_actions(self.actions),
             stop=self.stop,
         )
+
+
+class RuleRun(models.Model):
+    """That a rule acted on something: once, whatever happens, because it is unique."""
+
+    class Subject(models.IntegerChoices):
+        """What a rule acts on; the key of it is `subject_id`."""
+
+        RESPONSE = 1, _("response")
+        CASE = 2, _("case")
+        EVENT = 3, _("event of a case")
+
+    rule = models.ForeignKey(
+        Rule,
+        models.CASCADE,
+        related_name="runs",
+        db_index=False,  # cem_rulerun_once begins with it
+        verbose_name=_("rule"),
+    )
+    rule_version = models.PositiveIntegerField(_("version of the rule"))
+    subject = models.PositiveSmallIntegerField(_("subject"), choices=Subject)
+    subject_id = models.BigIntegerField(_("key of the subject"))
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("run of a rule")
+        verbose_name_plural = _("runs of rules")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["rule", "subject", "subject_id"], name="cem_rulerun_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rule_id}: {self.get_subject_display()} {self.subject_id}"

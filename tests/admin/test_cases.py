@@ -156,7 +156,12 @@ def test_the_list_costs_the_same_queries_for_one_row_and_for_many(
 ):
     first = make.case(team=north, customer={"external_id": "x"})
     Case.objects.bulk_create(
-        Case(customer=first.customer, team=north, opened_at=make.MONDAY)
+        Case(
+            customer=first.customer,
+            team=north,
+            opened_at=make.MONDAY,
+            last_activity_at=make.MONDAY,
+        )
         for _ in range(number - 1)
     )
     client = door(ada)
@@ -192,7 +197,12 @@ def test_the_page_costs_the_same_queries_however_much_has_happened(
 def test_a_count_stops_where_nobody_pages_any_more(door, ada, case, monkeypatch):
     monkeypatch.setattr("cem_cases.admin.base.MOST_COUNTED", 3)
     Case.objects.bulk_create(
-        Case(customer=case.customer, team=case.team, opened_at=make.MONDAY)
+        Case(
+            customer=case.customer,
+            team=case.team,
+            opened_at=make.MONDAY,
+            last_activity_at=make.MONDAY,
+        )
         for _ in range(5)
     )
 
@@ -238,7 +248,12 @@ def test_selected_cases_are_closed_where_they_are_resolved(door, ada, north):
 def test_many_refusals_are_told_in_few_lines(door, ada, north):
     first = make.case(team=north)
     Case.objects.bulk_create(
-        Case(customer=first.customer, team=north, opened_at=make.MONDAY)
+        Case(
+            customer=first.customer,
+            team=north,
+            opened_at=make.MONDAY,
+            last_activity_at=make.MONDAY,
+        )
         for _ in range(14)
     )
 

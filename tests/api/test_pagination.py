@@ -13,7 +13,13 @@ def cases(count: int, of, **fields):
     """Cases as they are after an import: many of the same time."""
     response = make.response()
     rows = [
-        Case(customer=response.customer, team=of, opened_at=MONDAY, **fields)
+        Case(
+            customer=response.customer,
+            team=of,
+            opened_at=MONDAY,
+            last_activity_at=MONDAY,
+            **fields,
+        )
         for _ in range(count)
     ]
     return Case.objects.bulk_create(rows)

@@ -59,6 +59,7 @@ def test_a_response_opens_at_most_one_case(case):
             customer=case.customer,
             opening_response=case.opening_response,
             opened_at=MONDAY,
+            last_activity_at=MONDAY,
         )
 
 
