@@ -14,7 +14,7 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent))
 
 from cem_cases import audit, rules  # noqa: E402  (the path comes first)
-from cem_cases.rules.conditions import APPLIES  # noqa: E402
+from cem_cases.rules.operators import APPLIES  # noqa: E402
 
 CONF = DOCS.parent / "cem_cases" / "conf.py"
 CHECKS = DOCS.parent / "cem_cases" / "checks.py"

@@ -125,7 +125,7 @@ class SlaPolicyAdmin(VersionsPage):
     @admin.display(description=_("for which cases"))
     def for_whom(self, policy: SlaPolicy) -> str:
         try:
-            tree = rules.parse_conditions(policy.conditions, of_case=True)
+            tree = rules.parse_conditions(policy.conditions, known=rules.FOR_POLICIES)
         except rules.InvalidRule as error:
             return _now("Cannot be read: %s") % error
         return _now("All") if tree == rules.AllOf() else _now("If %s") % tree

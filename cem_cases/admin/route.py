@@ -19,7 +19,7 @@ from cem_cases.admin.fields import QuietRawIdWidget
 from cem_cases.admin.timeline import name_of
 from cem_cases.loop import config
 from cem_cases.models import Absence, Membership, Rule, Team
-from cem_cases.rules.conditions import APPLIES
+from cem_cases.rules.operators import APPLIES
 
 CONDITIONS_HELP = _(
     'Empty: holds for every response. {"fact": …, "operator": …, "value": …}, joined by '

@@ -219,7 +219,7 @@ def rule_sentence(conditions: Any, actions: Any = None) -> str:
     'If score at most 6: open case, priority high.'
     """
     try:
-        when = rules.parse_conditions(conditions, of_case=True)
+        when = rules.parse_conditions(conditions, known=rules.FOR_POLICIES)
         then = rules.parse_actions(actions) if actions is not None else ()
     except rules.InvalidRule as error:
         return _("Cannot be read: %s") % error

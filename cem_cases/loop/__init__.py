@@ -5,7 +5,7 @@ and add nothing to them; the functions trust their caller to have asked who may.
 imports only steps that come later in `STEPS`.
 
 Locks are always taken in this order, so that no two transactions wait for each other:
-responses, customers, cases, clocks, teams, memberships, audit heads by stream, last
+absences, responses, customers, cases, clocks, teams, memberships, audit heads by stream, last
 digests, notifications; within a table by key. A sweep takes clock and case together, and never waits for either. All are taken with `no_key`: who only refers to a locked row (a new
 answer to its customer, say) does not wait.
 """
@@ -19,10 +19,12 @@ STEPS = (
     "drain",
     "analyze",
     "route",
+    "effects",
     "opening",
     "cases",
     "sla",
     "escalation",
+    "staffing",
     "clocks",
     "targets",
     "running",
@@ -30,8 +32,12 @@ STEPS = (
     "holidays",
     "config",
     "policies",
+    "roster",
     "owners",
     "improve",
+    "ruleset",
+    "explanations",
+    "past",
     "facts",
     "notices",
     "findings",

@@ -7,20 +7,25 @@ from decimal import Decimal
 
 from cem_cases import scores
 from cem_cases.conf import plugin
-from cem_cases.models import Response, Survey
+from cem_cases.loop.facts import Answer
+from cem_cases.models import Survey
 
 
-def analyze(responses: Sequence[Response]) -> None:
-    """Set `band` and `sentiment` of these responses; saves nothing."""
-    surveys = Survey.objects.in_bulk({response.survey_id for response in responses})
+def analyze(answers: Sequence[Answer]) -> None:
+    """Set `band` and `sentiment` of these answers, and the facts of these names."""
     sentiment = plugin("COMMENT_ANALYSER")
-    for response in responses:
-        response.survey = survey = surveys[response.survey_id]
-        response.band = "" if response.score is None else _band(survey, response.score)
-        if sentiment and response.comment:
-            response.sentiment = _between(
-                sentiment(response.comment, response.language)
-            )
+    bands: dict[tuple[int, int], str] = {}
+    for answer in answers:
+        if answer.score is not None:
+            key = answer.survey.pk, answer.score
+            if key not in bands:
+                bands[key] = _band(answer.survey, answer.score)
+            answer.band = answer.facts["band"] = bands[key]
+        if sentiment and answer.comment:
+            found = _between(sentiment(answer.comment, answer.language))
+            answer.sentiment = found
+            if found is not None:
+                answer.facts["sentiment"] = found
 
 
 def _between(found: float | None) -> Decimal | None:

@@ -163,7 +163,7 @@ def _hidden(policy: SlaPolicy) -> list[tuple[str, str]]:
 
 def _holds_always(policy: SlaPolicy) -> bool:
     try:
-        tree = rules.parse_conditions(policy.conditions, of_case=True)
+        tree = rules.parse_conditions(policy.conditions, known=rules.FOR_POLICIES)
     except rules.InvalidRule:
         return False
     return tree == rules.AllOf()

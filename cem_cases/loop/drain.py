@@ -21,7 +21,7 @@ from django.db.models import QuerySet
 
 from cem_cases import enqueue
 from cem_cases.conf import conf
-from cem_cases.loop import analyze, audit, bulk, moment, route
+from cem_cases.loop import analyze, audit, facts, moment, route
 from cem_cases.models import Response
 
 logger = logging.getLogger(__name__)
@@ -68,21 +68,20 @@ def _settle(done: Drained, now: datetime, rows: QuerySet[Response]) -> bool:
     Where that fails: the halves of them, down to the one that fails alone.
     """
     for attempt in range(1, TRIES + 1):
-        batch: list[Response] = []
+        batch: list[int] = []
         try:
             with transaction.atomic():
-                batch.extend(rows.select_for_update(skip_locked=True, no_key=True))
+                locked = rows.select_for_update(skip_locked=True, no_key=True)
+                batch.extend(locked.values_list("pk", flat=True))
                 routed = _process(batch, now)
         except ImproperlyConfigured:
             raise  # no row is to blame
         except Exception as error:
             if isinstance(error, TRANSIENT) and attempt < TRIES:
                 continue
-            # asked for by key, because a row that cannot be read fails in the batch
-            keys = [row.pk for row in batch] or list(rows.values_list("pk", flat=True))
-            if not keys:
+            if not batch:
                 raise
-            _isolate(done, now, keys, error)
+            _isolate(done, now, batch, error)
             return True
         else:
             done.processed += len(batch)
@@ -92,15 +91,13 @@ def _settle(done: Drained, now: datetime, rows: QuerySet[Response]) -> bool:
     return bool(batch)
 
 
-def _process(batch: Sequence[Response], now: datetime) -> route.Routed:
+def _process(batch: Sequence[int], now: datetime) -> route.Routed:
     if not batch:
         return route.Routed()
-    analyze.analyze(batch)
-    routed = route.route(batch, now=now)
-    for response in batch:
-        response.processed_at = now
-    bulk.update(batch, ["band", "sentiment", "case", "processed_at"])
-    return routed
+    by = route.setup()
+    answers = facts.answers(batch, by.facts)
+    analyze.analyze(answers)
+    return route.route(answers, by, now=now)
 
 
 def _isolate(

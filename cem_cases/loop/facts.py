@@ -1,114 +1,231 @@
-"""From rows to facts: what conditions may ask, read off a response and its case.
+"""From rows to facts: what conditions may ask, read off answers and cases.
 
-`FACTS` and `OF_CASE` are the only places in which rows become facts; their names are
-those of the catalogue in `cem_cases.rules`.
+Rows are fetched as tuples of what is asked for, a fixed number of queries for a batch.
+What looks back on the customer's past is in `past`. The names are those of the catalogue
+in `cem_cases.rules`; a test holds both to the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from cem_cases import rules
-from cem_cases.models import Case, Customer, Organization, Response, Touchpoint
+from cem_cases.loop import bulk
+from cem_cases.models import Case, Customer, Response, Survey, Touchpoint
+
+
+@dataclass(slots=True)
+class Answer:
+    """One response as rules look at it: light, where a model instance is heavy."""
+
+    pk: int
+    survey: Survey
+    customer_id: int
+    case_id: int | None
+    score: int | None
+    comment: str
+    language: str
+    sentiment: Decimal | None
+    answered_at: datetime
+    received_at: datetime
+    processed_at: datetime | None
+    account_owner_id: Any
+    band: str
+    facts: dict[str, Any]
+    """Those asked for that are known, by name."""
 
 
 def wanted(trees: Iterable[rules.Node]) -> set[str]:
     """Return the names of the facts about which these conditions ask."""
-    return {c.fact for tree in trees for c in rules.conditions_in(tree)}
+    return {name for tree in trees for name in rules.facts_in(tree)}
 
 
-def load(
-    responses: Sequence[Response],
-    names: Collection[str],
-    *,
-    without: Collection[Case] = (),
-) -> None:
-    """Fetch what these facts need of other rows: a fixed number of queries for a batch.
+def answers(keys: Collection[int], names: Collection[str]) -> list[Answer]:
+    """Return these responses by key, with the facts of these names.
 
-    `without`: these cases do not count as open ones of their customers.
+    Not with what is in `past`; with what `analyze` finds out only if it has been there.
+    Three queries at most, whatever the number.
     """
-    customers = Customer.objects.in_bulk({r.customer_id for r in responses})
-    touchpoints = Touchpoint.objects.in_bulk(
-        {r.touchpoint_id for r in responses} - {None}
+    own = [(name, RESPONSE[name]) for name in names if name in RESPONSE]
+    own += [(n, f"customer__{CUSTOMER[n]}") for n in names if n in CUSTOMER]
+    documents = _documents(names)
+    read = _reader([name for name, _ in own], documents)
+    rows = list(
+        Response.objects.filter(pk__in=bulk.among(keys))
+        .order_by("pk")
+        .values_list(*COLUMNS, *(c for _, c in own), *(c for c, _, _ in documents))
     )
-    for response in responses:
-        response.customer = customers[response.customer_id]
-        if response.touchpoint_id:
-            response.touchpoint = touchpoints[response.touchpoint_id]
-    if "customer.organization" in names:
-        keys = {c.organization_id for c in customers.values()} - {None}
-        organizations = Organization.objects.in_bulk(keys)
-        for customer in customers.values():
-            if customer.organization_id:
-                customer.organization = organizations[customer.organization_id]
-    if "has_open_case" in names:
-        active = Case.objects.active().filter(customer__in=customers)
-        active = active.exclude(pk__in=[case.pk for case in without])
-        having = set(active.values_list("customer_id", flat=True))
-        for customer in customers.values():
-            customer.has_open_case = customer.pk in having
+    surveys = _shared(Survey, {row[1] for row in rows}, SURVEY, names)
+    places = {row[2] for row in rows} - {None}
+    touchpoints = _shared(Touchpoint, places, TOUCHPOINT, names)
+    days = [(name, DAYS[name]) for name in names if name in DAYS]
+    found, fixed = [], len(COLUMNS)
+    for row in rows:
+        survey, known = surveys[row[1]]
+        answer = Answer(row[0], survey, *row[4:fixed], {**known})
+        if row[2] in touchpoints:
+            answer.facts |= touchpoints[row[2]][1]
+        read(row[fixed:], answer.facts)
+        for name, reckon in days:
+            answer.facts |= _unless_none(name, reckon(answer, row[3]))
+        found.append(answer)
+    return found
 
 
-def of_response(response: Response, names: Iterable[str]) -> dict[str, Any]:
-    """Return these facts of a response; what is unknown is left out."""
-    facts = {}
-    for name in names:
-        value = _fact(response, name)
-        if value is not None:
-            facts[name] = value
-    return facts
+COLUMNS = (
+    *("pk", "survey_id", "touchpoint_id", "customer__since", "customer_id", "case_id"),
+    *("score", "comment", "language", "sentiment", "answered_at", "received_at"),
+    *("processed_at", "customer__account_owner", "band"),
+)
+"""What is fetched of every response: the ends of it are the fields of `Answer`."""
+
+RESPONSE: Mapping[str, str] = {
+    "score": "score",
+    "channel": "channel",
+    "source_system": "source_system",
+    "comment": "comment",
+    "language": "language",
+    "wants_contact": "wants_contact",
+    "band": "band",
+    "sentiment": "sentiment",
+}
+"""Facts that are columns of the response, with the column."""
+
+CUSTOMER: Mapping[str, str] = {
+    "customer.segment": "segment",
+    "customer.annual_value": "annual_value",
+    "customer.currency": "currency",
+    "customer.language": "language",
+    "customer.opted_out": "opted_out_at",
+    "customer.has_account_owner": "account_owner",
+    "customer.organization": "organization__name",
+    "organization.segment": "organization__segment",
+}
+"""Facts that are columns of the customer, with the column."""
+
+SURVEY: Mapping[str, str] = {
+    "metric": "metric",
+    "survey": "slug",
+    "survey.kind": "kind",
+}
+TOUCHPOINT: Mapping[str, str] = {
+    "touchpoint": "slug",
+    "journey_stage": "journey_stage",
+    "department": "department",
+}
+DAYS: Mapping[str, Callable[[Answer, Any], int | None]] = {
+    "answered_days_ago": lambda answer, _: (
+        (answer.received_at - answer.answered_at).days
+    ),
+    "customer.tenure_days": lambda answer, since: (
+        (answer.received_at.date() - since).days if since else None
+    ),
+}
+"""Facts that are reckoned, from an answer and since when there is the customer."""
+
+YES_OR_NO = frozenset({"customer.opted_out", "customer.has_account_owner"})
+"""Facts that say whether a column has a value."""
+
+FAMILIES: Mapping[str, str] = {
+    "answer.": "answers",
+    "customer.attribute.": "customer__attributes",
+}
+"""Families of facts, with the document in which they are."""
+
+Document = tuple[str, str, Sequence[str]]
+"""A column, the prefix of its facts, and the keys that are asked for."""
 
 
-def of_case(case: Case) -> dict[str, Any]:
-    """Return what is known once there is a case; its team must be loaded."""
-    return {name: read(case) for name, read in OF_CASE.items()}
+def _documents(names: Iterable[str]) -> list[Document]:
+    found = []
+    for prefix, column in FAMILIES.items():
+        keys = [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
+        if keys:
+            found.append((column, prefix, keys))
+    return found
 
 
-def _fact(response: Response, name: str) -> Any:
-    if name in FACTS:
-        value = FACTS[name](response)
-        return None if value == "" else value
-    if name in OF_CASE:
-        return None
-    if name.startswith("answer."):
-        return response.answers.get(name.removeprefix("answer."))
-    return response.customer.attributes.get(name.removeprefix("customer.attribute."))
+def _reader(
+    names: Sequence[str], documents: Sequence[Document]
+) -> Callable[[Sequence[Any], dict[str, Any]], None]:
+    """Return what puts the values of a row among the facts; what is unknown is not."""
+    yes_or_no = [name for name in names if name in YES_OR_NO]
+    count = len(names)
 
-
-def _touchpoint(field: str) -> Callable[[Response], str | None]:
-    def read(response: Response) -> str | None:
-        touchpoint = response.touchpoint
-        return getattr(touchpoint, field) if touchpoint else None
+    def read(values: Sequence[Any], known: dict[str, Any]) -> None:
+        for name, value in zip(names, values, strict=False):
+            if value is not None and value != "":
+                known[name] = value
+        for name in yes_or_no:
+            known[name] = name in known
+        for (_, prefix, keys), document in zip(documents, values[count:], strict=True):
+            for key in keys:
+                value = document.get(key)
+                if value is not None:
+                    known[prefix + key] = value
 
     return read
 
 
-FACTS: Mapping[str, Callable[[Response], Any]] = {
-    "score": lambda r: r.score,
-    "band": lambda r: r.band,
-    "metric": lambda r: r.survey.metric,
-    "survey": lambda r: r.survey.slug,
-    "touchpoint": _touchpoint("slug"),
-    "journey_stage": _touchpoint("journey_stage"),
-    "department": _touchpoint("department"),
-    "channel": lambda r: r.channel,
-    "comment": lambda r: r.comment,
-    "language": lambda r: r.language,
-    "sentiment": lambda r: r.sentiment,
-    "wants_contact": lambda r: r.wants_contact,
-    "answered_days_ago": lambda r: (r.received_at - r.answered_at).days,
-    "customer.segment": lambda r: r.customer.segment,
-    "customer.annual_value": lambda r: r.customer.annual_value,
-    "customer.currency": lambda r: r.customer.currency,
-    "customer.organization": lambda r: (
-        r.customer.organization and r.customer.organization.name
-    ),
-    "has_open_case": lambda r: r.customer.has_open_case,
-}
+Shared = Mapping[int, tuple[Any, Mapping[str, Any]]]
 
-OF_CASE: Mapping[str, Callable[[Case], Any]] = {
+
+def _shared(
+    model: type[Any],
+    keys: Collection[int],
+    columns: Mapping[str, str],
+    names: Collection[str],
+) -> Shared:
+    """Return rows that many answers have in common, with the facts that each gives.
+
+    Touchpoints are fetched only if something is asked of them.
+    """
+    asked = [(name, column) for name, column in columns.items() if name in names]
+    if not asked and model is Touchpoint:
+        return {}
+    return {
+        row.pk: (row, {n: v for n, column in asked if (v := getattr(row, column))})
+        for row in model.objects.filter(pk__in=keys)
+    }
+
+
+def _unless_none(name: str, value: Any) -> dict[str, Any]:
+    return {} if value is None else {name: value}
+
+
+def of_case(case: Case) -> dict[str, Any]:
+    """Return what SLA policies may ask of a case; its team must be loaded."""
+    return {name: read(case) for name, read in FOR_POLICIES.items()}
+
+
+FOR_POLICIES: Mapping[str, Callable[[Case], Any]] = {
     "case.priority": lambda case: rules.Priority(case.priority).word,
     "case.team": lambda case: case.team and case.team.slug,
     "case.is_complaint": lambda case: case.is_complaint,
 }
+
+
+def of_customers(
+    keys: Collection[int], names: Iterable[str]
+) -> dict[int, dict[str, Any]]:
+    """Return the facts of these customers, for cases that no response has opened."""
+    columns = [name for name in names if name in CUSTOMER]
+    documents = [
+        (column.removeprefix("customer__"), prefix, found)
+        for column, prefix, found in _documents(names)
+        if column.startswith("customer__")
+    ]
+    read = _reader(columns, documents)
+    found: dict[int, dict[str, Any]] = {}
+    rows = Customer.objects.filter(pk__in=bulk.among(keys)).values_list(
+        "pk",
+        *(CUSTOMER[name] for name in columns),
+        *(column for column, _, _ in documents),
+    )
+    for key, *values in rows:
+        read(values, found.setdefault(key, {}))
+    return found

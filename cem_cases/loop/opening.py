@@ -11,19 +11,19 @@ from datetime import datetime
 
 from cem_cases import rules
 from cem_cases.loop import audit, bulk, clocks, facts, owners, policies, sla, targets
-from cem_cases.models import Case, Customer, Response, Survey, Team
+from cem_cases.models import Case, Customer, Survey, Team
 
 CANDIDATES_KEPT = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """That a response asks for a case, and why."""
+    """That an answer asks for a case, and why."""
 
-    response: Response
+    answer: facts.Answer
     decision: rules.Decision
-    looks: tuple[rules.Look, ...]
-    facts: rules.Facts
+    explanation: str
+    """Its digest."""
 
 
 def open_cases(
@@ -31,7 +31,7 @@ def open_cases(
 ) -> tuple[Sequence[Case], Sequence[Case]]:
     """Open or join a case for each of these; return those opened and those joined.
 
-    `found` are the policies that may apply. Sets `response.case`, unsaved: the caller saves the responses in the same
+    `found` are the policies that may apply. Sets `case_id` of the answers, unsaved: the caller saves it in the same
     transaction. A customer with an active case gets no second one, unless the survey
     says so. The clocks start when the response was received: what the answer waited
     for a worker counts against us, not against the customer.
@@ -42,24 +42,24 @@ def open_cases(
     fresh: list[tuple[Case, Opening]] = []
     joins: list[tuple[Case, Opening]] = []
     for opening in openings:
-        response = opening.response
-        case = active.get(response.customer_id)
-        if case is None or response.survey.repeat == Survey.Repeat.ANOTHER:
+        answer = opening.answer
+        case = active.get(answer.customer_id)
+        if case is None or answer.survey.repeat == Survey.Repeat.ANOTHER:
             case = _new_case(opening)
             fresh.append((case, opening))
-            active[response.customer_id] = case
+            active[answer.customer_id] = case
         else:
             joins.append((case, opening))
     _open(fresh, found, now)
     for case, opening in fresh + joins:
-        opening.response.case = case
+        opening.answer.case_id = case.pk
     _join(joins, now)
     return [case for case, _ in fresh], [case for case, _ in joins]
 
 
 def _active_cases(openings: Iterable[Opening]) -> dict[int, Case]:
     """Lock the customers, so that none gets two cases at a time; return their cases."""
-    keys = {opening.response.customer_id for opening in openings}
+    keys = {opening.answer.customer_id for opening in openings}
     customers = Customer.objects.select_for_update(no_key=True).filter(pk__in=keys)
     list(customers.order_by("pk").values_list("pk"))
     cases = Case.objects.active().filter(customer__in=keys).order_by("pk")
@@ -67,17 +67,18 @@ def _active_cases(openings: Iterable[Opening]) -> dict[int, Case]:
 
 
 def _new_case(opening: Opening) -> Case:
-    response, decision = opening.response, opening.decision
+    answer, decision = opening.answer, opening.decision
     assert decision.opened_by is not None  # noqa: S101  (an Opening has a rule)
     return Case(
-        customer_id=response.customer_id,
-        opening_response=response,
+        kind=decision.kind,
+        customer_id=answer.customer_id,
+        opening_response_id=answer.pk,
         rule_id=decision.opened_by.key,
         rule_version=decision.opened_by.version,
         priority=decision.priority,
         is_complaint=decision.is_complaint,
-        opened_at=response.received_at,
-        last_activity_at=response.received_at,
+        opened_at=answer.received_at,
+        last_activity_at=answer.received_at,
     )
 
 
@@ -93,11 +94,11 @@ def _open(
     chosen, started = [], []
     for case, opening in fresh:
         case.team = teams.get(opening.decision.team or "")
-        choice = policies.choose(found, {**opening.facts, **facts.of_case(case)})
+        choice = policies.choose(found, {**opening.answer.facts, **facts.of_case(case)})
         chosen.append(choice)
         started += clocks.first(choice.policy, case)
     roster = owners.Roster(
-        {c.team_id for c, o in fresh if o.decision.strategy and c.team_id}, now=now
+        {c.team_id for c, o in fresh if o.decision.assign and c.team_id}, now=now
     )
     owned = [_choose_owner(case, opening, roster) for case, opening in fresh]
     bulk.insert([case for case, _ in fresh])
@@ -117,10 +118,10 @@ def _choose_owner(
     case: Case, opening: Opening, roster: owners.Roster
 ) -> rules.Choice | None:
     """Give the case its owner, if a rule asked for one; return what was said of whom."""
-    strategy = opening.decision.strategy
-    if strategy is None or case.team_id is None:
+    assign = opening.decision.assign
+    if assign is None or case.team_id is None:
         return None
-    choice, owner_id = roster.assign(case.team_id, strategy)
+    choice, owner_id = roster.assign(case.team_id, assign.strategies[0])
     if owner_id is not None:
         case.owner_id = owner_id
         case.move("assign")
@@ -133,7 +134,7 @@ def _opened(case: Case, opening: Opening, choice: policies.Choice) -> audit.NewE
         kind="case.opened",
         case=case,
         payload={
-            "response": opening.response.pk,
+            "response": opening.answer.pk,
             "opened_at": case.opened_at,
             "priority": rules.Priority(case.priority).word,
             "team": case.team and case.team.slug,
@@ -145,7 +146,7 @@ def _opened(case: Case, opening: Opening, choice: policies.Choice) -> audit.NewE
             "due_at": case.due_at,
             "rule": case.rule_id,
             "rule_version": case.rule_version,
-            "rules": [asdict(look) for look in opening.looks],
+            "explanation": opening.explanation,
         },
     )
 
@@ -159,7 +160,7 @@ def _assigned_by_rule(
         payload={
             "to": choice.winner and choice.winner.user,
             "by_rule": case.rule_id,
-            "strategy": str(opening.decision.strategy),
+            "strategy": str(opening.decision.assign),
             "candidates": [asdict(v) for v in choice.verdicts[:CANDIDATES_KEPT]],
         },
     )
@@ -171,7 +172,7 @@ def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
     sla.resume_cases(_answered(joins), now=now)
     for case, opening in joins:
         before = case.priority
-        raises = opening.response.survey.repeat == Survey.Repeat.RAISE
+        raises = opening.answer.survey.repeat == Survey.Repeat.RAISE
         if raises and before > rules.Priority.URGENT:
             case.priority -= 1
             changed[case.pk] = case
@@ -180,8 +181,8 @@ def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
             changed[case.pk] = case
             complaints.append(case)
         payload = {
-            "response": opening.response.pk,
-            "score": opening.response.score,
+            "response": opening.answer.pk,
+            "score": opening.answer.score,
             "priority": rules.Priority(case.priority).word,
             "priority_before": rules.Priority(before).word,
             "is_complaint": case.is_complaint,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cem_cases import rules
-from cem_cases.loop import facts, opening, policies
-from cem_cases.models import Response, Rule
-
-logger = logging.getLogger(__name__)
+from cem_cases.loop import (
+    bulk,
+    effects,
+    explanations,
+    facts,
+    opening,
+    past,
+    policies,
+    ruleset,
+)
+from cem_cases.models import Response, RuleRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,39 +28,99 @@ class Routed:
     joined: int = 0
 
 
-def route(responses: Sequence[Response], *, now: datetime) -> Routed:
-    """Do what the rules ask for these responses, and set their `case`.
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """By what a batch is decided: the same for each of its answers."""
 
-    Takes analysed responses whose rows the caller has locked and will save, inside the
-    caller's transaction. The number of statements does not depend on their number.
+    active: ruleset.Active
+    policies: Sequence[policies.Policy]
+    facts: Collection[str]
+    """The names of all facts that rules and policies ask for."""
+
+
+def setup() -> Setup:
+    """Return the rules and policies of this moment."""
+    active = ruleset.active(rules.Trigger.RESPONSE_RECEIVED)
+    found = policies.current()
+    names = facts.wanted(policy.conditions for policy in found)
+    return Setup(active, found, active.rules.facts | names)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the rules say to one answer."""
+
+    answer: facts.Answer
+    decision: rules.Decision
+    looks: str
+    """The explanation, as text."""
+
+
+def plan(answers: Sequence[facts.Answer], by: Setup) -> list[Planned]:
+    """Return what the rules say to these answers, whose facts are complete."""
+    ruleset_, planned = by.active.rules, []
+    since = max(by.active.since.values(), default=None)
+    for answer in answers:
+        at = answer.received_at
+        among = by.active.that_knew(at) if since and since > at else None
+        found = ruleset_.plan(answer.facts, among)
+        looks = ruleset_.explain(found, answer.facts)
+        planned.append(Planned(answer, found.decision, looks))
+    return planned
+
+
+def route(answers: Sequence[facts.Answer], by: Setup, *, now: datetime) -> Routed:
+    """Do what the rules ask for these answers, and mark them as processed.
+
+    Takes analysed answers whose rows the caller has locked, inside the caller's
+    transaction. The number of statements does not depend on their number.
     """
-    ruleset, found = active_rules(), policies.current()
-    wanted = facts.wanted(
-        [rule.conditions for rule in ruleset] + [p.conditions for p in found]
-    )
-    facts.load(responses, wanted)
-    openings = []
-    for response in responses:
-        known = facts.of_response(response, wanted)
-        decision = rules.decide(rules.plan(ruleset, known))
-        if decision.opened_by:
-            looks = tuple(rules.explain(ruleset, known))
-            openings.append(opening.Opening(response, decision, looks, known))
-    opened, joined = opening.open_cases(openings, found, now=now)
+    past.fill(answers, by.facts)
+    planned = plan(answers, by)
+    openings = [
+        opening.Opening(each.answer, each.decision, explanations.digest(each.looks))
+        for each in planned
+        if each.decision.opened_by
+    ]
+    opened, joined = opening.open_cases(openings, by.policies, now=now)
+    _perform(planned, now)
+    _remember(planned, now)
     return Routed(opened=len(opened), joined=len(joined))
 
 
-def active_rules() -> Sequence[rules.Rule]:
-    """Return the active rules in their order.
+def _perform(planned: Sequence[Planned], now: datetime) -> None:
+    """Let go out what the rules want to go out."""
+    due = [
+        effects.Due(
+            rule, effect, each.answer.customer_id, each.answer.case_id, each.answer.pk
+        )
+        for each in planned
+        for rule, effect in each.decision.effects
+    ]
+    effects.perform(due, now=now)
 
-    A row that was changed around the admin and cannot be read is left out, and logged.
-    """
-    ruleset = []
-    for row in Rule.objects.filter(
-        is_active=True, trigger=Rule.Trigger.RESPONSE_RECEIVED
-    ):
-        try:
-            ruleset.append(row.value())
-        except rules.InvalidRule as error:
-            logger.error("Rule %d is left out, it is invalid: %s", row.pk, error)
-    return ruleset
+
+def _remember(planned: Sequence[Planned], now: datetime) -> None:
+    """Write which rules acted, why, and that the answers are done."""
+    runs = [
+        RuleRun(
+            rule_id=rule.key,
+            rule_version=rule.version,
+            subject=RuleRun.Subject.RESPONSE,
+            subject_id=each.answer.pk,
+            at=now,
+        )
+        for each in planned
+        for rule in each.decision.matched
+    ]
+    bulk.insert(runs, keys=False)
+    kept = explanations.keep(each.looks for each in planned)
+    bulk.change(
+        Response,
+        ["band", "sentiment", "case", "explanation", "processed_at"],
+        [
+            (a.pk, a.band, a.sentiment, a.case_id, kept[each.looks], now)
+            for each in planned
+            for a in (each.answer,)
+        ],
+    )

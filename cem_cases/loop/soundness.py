@@ -110,7 +110,10 @@ def _not_in_force(policy: policies.Policy) -> Iterator[Said]:
 def _changed(row: SlaPolicy, policy: policies.Policy) -> Iterator[str]:
     raw = policies.terms_data(row, row.targets.all(), row.escalation_steps.all())
     said, force = sla.parse_terms(raw), policy.terms
-    if rules.parse_conditions(row.conditions, of_case=True) != policy.conditions:
+    if (
+        rules.parse_conditions(row.conditions, known=rules.FOR_POLICIES)
+        != policy.conditions
+    ):
         yield "conditions"
     if said.calendar != force.calendar:
         yield "calendar's hours or holidays"

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from cem_cases.loop import audit, bulk, facts, policies
+from cem_cases.loop import audit, bulk, facts, past, policies
 from cem_cases.loop.running import Running, starting
 from cem_cases.models import (
     Case,
     Clock,
     ClockMetric,
-    Response,
-    Survey,
     TargetChange,
     Team,
 )
@@ -176,21 +174,16 @@ def choose_for(
     """Return which policy applies to each of these cases now, by their keys."""
     found = policies.current() if found is None else found
     names = facts.wanted(policy.conditions for policy in found)
-    responses = Response.objects.in_bulk(
-        {case.opening_response_id for case in cases} - {None}
-    )
-    found_rows = list(responses.values())
-    surveys = Survey.objects.in_bulk({row.survey_id for row in found_rows})
-    for row in found_rows:
-        row.survey = surveys[row.survey_id]
-    facts.load(found_rows, names, without=cases)
+    keys = {case.opening_response_id for case in cases} - {None}
+    answers = facts.answers(keys, names) if keys else []
+    past.fill(answers, names, without={case.pk for case in cases})
+    known = {answer.pk: answer.facts for answer in answers}
     teams = Team.objects.in_bulk({case.team_id for case in cases} - {None})
     choices = {}
     for case in cases:
         case.team = teams.get(case.team_id) if case.team_id else None
-        opened_by = responses.get(case.opening_response_id or 0)
-        known = facts.of_response(opened_by, names) if opened_by else {}
-        choices[case.pk] = policies.choose(found, known | facts.of_case(case))
+        of_answer = known.get(case.opening_response_id or 0, {})
+        choices[case.pk] = policies.choose(found, {**of_answer, **facts.of_case(case)})
     return choices
 
 

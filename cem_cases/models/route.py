@@ -284,40 +284,25 @@ class Rule(models.Model):
     def clean(self) -> None:
         """Refuse what could not be decided with, pointing at the place."""
         problems = {}
-        for field, parse in (
-            ("conditions", rules.parse_conditions),
-            ("actions", rules.parse_actions),
-        ):
-            try:
-                parse(getattr(self, field))
-            except rules.InvalidRule as error:
-                problems[field] = str(error)
-        if not problems:
-            problems = self._unknown_teams()
+        try:
+            self.value()
+        except rules.InvalidRule as error:
+            field = error.path.split(".")[0].split("[")[0]
+            problems[field] = str(error)
         if problems:
             raise ValidationError(problems)
 
-    def _unknown_teams(self) -> dict[str, str]:
-        for n, action in enumerate(rules.parse_actions(self.actions)):
-            if isinstance(action, rules.SetTeam):
-                known = list(
-                    Team.objects.filter(is_active=True).values_list("slug", flat=True)
-                )
-                if action.team not in known:
-                    return {
-                        "actions": f"actions[{n}].team: {action.team!r} is not the slug "
-                        f"of an active team. Use one of: {', '.join(sorted(known))}."
-                    }
-        return {}
-
     def value(self) -> rules.Rule:
         """Return the rule as it is decided with. Raises InvalidRule."""
+        conditions, actions = rules.parse_rule(
+            self.trigger, self.conditions, self.actions
+        )
         return rules.Rule(
             key=self.pk,
             version=self.version,
             name=self.name,
-            conditions=rules.parse_conditions(self.conditions),
-            actions=rules.parse_actions(self.actions),
+            conditions=conditions,
+            actions=actions,
             stop=self.stop,
         )
 

@@ -174,7 +174,7 @@ class SlaPolicy(models.Model):
 
     def clean(self) -> None:
         try:
-            rules.parse_conditions(self.conditions, of_case=True)
+            rules.parse_conditions(self.conditions, known=rules.FOR_POLICIES)
         except rules.InvalidRule as error:
             raise ValidationError({"conditions": str(error)}) from None
 
@@ -361,5 +361,5 @@ def _compile(text: str) -> tuple[rules.Node, business_time.Terms]:
         raise business_time.InvalidPolicy("terms", "are not JSON") from None
     if not isinstance(raw, dict):
         raise business_time.InvalidPolicy("terms", "must be an object")
-    conditions = rules.parse_conditions(raw.get("conditions"), of_case=True)
+    conditions = rules.parse_conditions(raw.get("conditions"), known=rules.FOR_POLICIES)
     return conditions, business_time.parse_terms(raw)

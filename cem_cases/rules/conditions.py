@@ -7,78 +7,18 @@ without conditions holds for everything.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from numbers import Number
 from typing import Any
 
-from cem_cases.rules.facts import Facts, Kind, find
-
-
-def _fold(value: Any) -> Any:
-    return value.casefold() if isinstance(value, str) else value
-
-
-def _same(found: Any, wanted: Any) -> bool:
-    return isinstance(found, bool) == isinstance(wanted, bool) and bool(
-        _fold(found) == _fold(wanted)
-    )
-
-
-def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def compare(found: Any, wanted: Any) -> bool:
-        return is_number(found) and test(found, wanted)
-
-    return compare
-
-
-def _among(found: Any, wanted: Collection[Any]) -> bool:
-    return any(_same(found, item) for item in wanted)
-
-
-def _contains(found: Any, wanted: str) -> bool:
-    return isinstance(found, str) and wanted.casefold() in found.casefold()
-
-
-def is_number(value: Any) -> bool:
-    """Whether this is a number; True and False are not."""
-    return isinstance(value, Number) and not isinstance(value, bool)
-
-
-Test = Callable[[Any, Any], bool]
-
-OPERATORS: Mapping[str, Test] = {
-    "is": _same,
-    "is not": lambda found, wanted: not _same(found, wanted),
-    "at most": _compare(operator.le),
-    "at least": _compare(operator.ge),
-    "less than": _compare(operator.lt),
-    "more than": _compare(operator.gt),
-    "in": _among,
-    "not in": lambda found, wanted: not _among(found, wanted),
-    "contains": _contains,
-    "does not contain": lambda found, wanted: not _contains(found, wanted),
-    "is empty": lambda found, wanted: found == "",
-    "is not empty": lambda found, wanted: found != "",
-}
-UNARY = ("is empty", "is not empty")
-LISTS = ("in", "not in")
+from cem_cases.rules.facts import Facts, find
+from cem_cases.rules.operators import OPERATORS, UNARY
 
 SHOWN = 10
 """How many values of a list a sentence names."""
 
-_ORDER = ("at most", "at least", "less than", "more than")
-_SET = ("is", "is not", "in", "not in")
-APPLIES: Mapping[Kind, tuple[str, ...]] = {
-    Kind.NUMBER: (*_ORDER, *_SET, *UNARY),
-    Kind.TEXT: (*_SET, "contains", "does not contain", *UNARY),
-    Kind.CHOICE: (*_SET, *UNARY),
-    Kind.BOOLEAN: ("is",),
-    Kind.ANY: (*_SET, *_ORDER, "contains", "does not contain", *UNARY),
-}
-"""The operators that make sense for each kind of fact."""
+Holds = Callable[[Facts], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +35,32 @@ class Condition:
     fact: str
     operator: str
     value: Any = None
+    currency: str = ""
+    """Of money: it holds only for a value in this currency; empty: in any."""
 
     def holds(self, facts: Facts) -> bool:
         """A fact that is missing satisfies no condition but `is empty`."""
-        found = facts.get(self.fact)
-        if found is None:
-            return self.operator == "is empty"
-        return OPERATORS[self.operator](found, self.value)
+        return self.test()(facts)
+
+    def test(self) -> Holds:
+        """Return what finds out, quickly and often, whether it holds."""
+        name = self.fact
+        if self.operator == "is empty":
+            empty = OPERATORS[self.operator](None)
+            return lambda facts: (v := facts.get(name)) is None or empty(v)
+        test = OPERATORS[self.operator](self.value)
+        if not self.currency:
+            return lambda facts: (v := facts.get(name)) is not None and test(v)
+        wanted, of = self.currency, currency_of(name)
+        return lambda facts: (
+            (v := facts.get(name)) is not None and facts.get(of) == wanted and test(v)
+        )
 
     def __str__(self) -> str:
         if self.operator in UNARY:
             return f"{self.fact} {self.operator}"
-        return f"{self.fact} {self.operator} {_words(self.value)}"
+        unit = f" {self.currency}" if self.currency else ""
+        return f"{self.fact} {self.operator} {in_words(self.value)}{unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +143,20 @@ def conditions_in(node: Node) -> Iterator[Condition]:
                 yield from conditions_in(part)
 
 
+def facts_in(node: Node) -> Iterator[str]:
+    """Yield the names of the facts that the tree asks for, some of them repeatedly."""
+    for condition in conditions_in(node):
+        yield condition.fact
+        if of := currency_of(condition.fact):
+            yield of
+
+
+def currency_of(name: str) -> str:
+    """Return the fact that holds the currency of this one; empty: it is not money."""
+    fact = find(name)
+    return fact.currency if fact else ""
+
+
 def seen(condition: Condition, facts: Facts) -> str:
     """Return the condition with the value it met; private values are left out.
 
@@ -201,15 +169,19 @@ def seen(condition: Condition, facts: Facts) -> str:
     found = facts.get(condition.fact)
     if fact is None or fact.is_private:
         return str(condition)
-    return f"{condition} (was {'missing' if found is None else _words(found)})"
+    if found is None:
+        return f"{condition} (was missing)"
+    unit = facts.get(fact.currency) if fact.currency else None
+    return f"{condition} (was {in_words(found)}{f' {unit}' if unit else ''})"
 
 
-def _words(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """Return a value of a condition or a fact as it stands in a sentence."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):
         more = f" and {len(value) - SHOWN} more" if len(value) > SHOWN else ""
-        return ", ".join(map(_words, value[:SHOWN])) + more
+        return ", ".join(map(in_words, value[:SHOWN])) + more
     if isinstance(value, Decimal):
         return f"{value:f}"
     return str(value)

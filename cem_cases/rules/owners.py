@@ -1,90 +1,135 @@
-"""How an owner is found: first who may take the case, then who is next.
+"""Who may own a case: the one place that knows, and the one table of whom it binds.
 
-Never at random: ties go to whoever has been longest without a new case, then to the
-lowest id. The verdict on every candidate is kept, so that "why me?" has an answer.
+Rules, take-up, people, escalations and reopening all ask `verdict`. Who of the eligible
+is next is in `cem_cases.rules.desk`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from cem_cases.rules.actions import Strategy
+
+class Verdict(StrEnum):
+    """That somebody may own a case, or why not; the first that holds is said.
+
+    `outside working hours` comes last: whoever is told it may own the case otherwise.
+    """
+
+    ELIGIBLE = "eligible"
+    NOBODY = "nobody"
+    """Who is asked for is not known: the customer has no account owner, say."""
+    NO_MEMBER = "no member"
+    INACTIVE = "inactive"
+    MANAGER = "manager"
+    ABSENT = "absent"
+    DECLINED = "declined"
+    LACKS_SKILLS = "lacks skills"
+    AT_CAPACITY = "at capacity"
+    CLOSED = "outside working hours"
 
 
-@dataclass(slots=True)
+class Chooser(StrEnum):
+    """Who gives a case to somebody."""
+
+    RULE = "rule"
+    """A rule, when the case is opened and when it is taken up from the queue."""
+    PERSON = "person"
+    """Somebody who assigns by hand."""
+    ONESELF = "oneself"
+    """Somebody who claims, or assigns to themselves."""
+    STEP = "step"
+    """An escalation that gives the case to a lead."""
+    REOPENING = "reopening"
+    """The case returns to who had it."""
+    HAND_OVER = "hand-over"
+    """An absence begins, and its substitute takes what was open."""
+
+
+_NEVER = frozenset({Verdict.NOBODY, Verdict.NO_MEMBER, Verdict.INACTIVE})
+_WHO_IS_THERE = _NEVER | {Verdict.ABSENT}
+
+BINDING: Mapping[Chooser, frozenset[Verdict]] = {
+    Chooser.RULE: frozenset(Verdict) - {Verdict.ELIGIBLE},
+    Chooser.HAND_OVER: _WHO_IS_THERE | {Verdict.DECLINED, Verdict.AT_CAPACITY},
+    Chooser.PERSON: _WHO_IS_THERE,
+    Chooser.STEP: _WHO_IS_THERE,
+    Chooser.REOPENING: _WHO_IS_THERE,
+    Chooser.ONESELF: _NEVER,
+}
+"""Which verdicts keep whom from giving somebody a case. The others do not count."""
+
+
+@dataclass(slots=True, eq=False)
 class Candidate:
-    """A member of the team, as far as choosing goes. `take` changes it in place."""
+    """A member of the team, as far as choosing goes; the loop changes it in place."""
 
     membership: int
     user: str
-    load: int
+    """The key of the user, as text."""
+    load: int = 0
     """Open cases the member has in this team."""
-    capacity: int | None
+    capacity: int | None = None
     """Most open cases the member may have; None: no limit."""
-    last_assigned: int
+    last_assigned: int = 0
     """The team's running number of assignments when the member got the last one."""
-    absent: bool = False
-    inactive: bool = False
-
-    def verdict(self) -> str:
-        """Return `eligible`, or why the member may not take a case now."""
-        if self.inactive:
-            return "inactive"
-        if self.absent:
-            return "absent"
-        if self.capacity is not None and self.load >= self.capacity:
-            return "at capacity"
-        return "eligible"
-
-    def take(self, assignment: int) -> None:
-        """Count one more case, the team's `assignment`-th."""
-        self.load += 1
-        self.last_assigned = assignment
+    name: str = ""
+    """The username, by which `set owner` names people."""
+    skills: frozenset[str] = frozenset()
+    """In the form that `folded` gives them."""
+    is_inactive: bool = False
+    is_manager: bool = False
+    is_absent: bool = False
+    is_closed: bool = False
+    """Whether the team is outside its working hours."""
+    substitute: str | None = None
+    """Who stands in while this one is absent: the key of a user, as text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was said of one candidate; `rank` 1 is the owner, None not eligible."""
-
-    user: str
-    verdict: str
-    load: int
-    rank: int | None
+def folded(skills: Collection[str]) -> frozenset[str]:
+    """Return these skills as they are compared: without regard to case and spaces."""
+    return frozenset(" ".join(skill.split()).casefold() for skill in skills)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Who takes the case (None: nobody may), and what was said of each."""
+def verdict(
+    candidate: Candidate | None,
+    by: Chooser = Chooser.RULE,
+    *,
+    skills: frozenset[str] = frozenset(),
+    declined: Collection[str] = (),
+) -> Verdict:
+    """Return whether `by` may give this member a case, or the first reason why not.
 
-    winner: Candidate | None
-    verdicts: tuple[Verdict, ...]
+    None is somebody who is no member. `declined` are those who gave this case back.
 
-
-def choose(candidates: Sequence[Candidate], strategy: Strategy) -> Choice:
-    """Return who is next by `strategy`, and why; changes nothing.
-
-    >>> ada = Candidate(1, "ada", load=2, capacity=5, last_assigned=7)
-    >>> bob = Candidate(2, "bob", load=1, capacity=1, last_assigned=3)
-    >>> choice = choose([ada, bob], Strategy.LEAST_LOADED)
-    >>> choice.winner.user, [(v.user, v.verdict) for v in choice.verdicts]
-    ('ada', [('ada', 'eligible'), ('bob', 'at capacity')])
+    >>> ada = Candidate(1, "ada", load=5, capacity=5)
+    >>> verdict(ada).value, verdict(ada, Chooser.PERSON).value
+    ('at capacity', 'eligible')
     """
-    eligible = [c for c in candidates if c.verdict() == "eligible"]
-    ranked = sorted(eligible, key=RANKING[strategy])
-    verdicts = [
-        Verdict(c.user, "eligible", c.load, rank)
-        for rank, c in enumerate(ranked, start=1)
-    ]
-    verdicts += [
-        Verdict(c.user, c.verdict(), c.load, None)
-        for c in candidates
-        if c.verdict() != "eligible"
-    ]
-    return Choice(ranked[0] if ranked else None, tuple(verdicts))
+    if candidate is None:
+        return Verdict.NO_MEMBER
+    binding = BINDING[by]
+    for found in _obstacles(candidate, skills, declined):
+        if found in binding:
+            return found
+    return Verdict.ELIGIBLE
 
 
-RANKING = {
-    Strategy.LEAST_LOADED: lambda c: (c.load, c.last_assigned, c.membership),
-    Strategy.ROUND_ROBIN: lambda c: (c.last_assigned, c.membership),
-}
+def _obstacles(
+    candidate: Candidate, skills: frozenset[str], declined: Collection[str]
+) -> Iterator[Verdict]:
+    if candidate.is_inactive:
+        yield Verdict.INACTIVE
+    if candidate.is_manager:
+        yield Verdict.MANAGER
+    if candidate.is_absent:
+        yield Verdict.ABSENT
+    if candidate.user in declined:
+        yield Verdict.DECLINED
+    if not skills <= candidate.skills:
+        yield Verdict.LACKS_SKILLS
+    if candidate.capacity is not None and candidate.load >= candidate.capacity:
+        yield Verdict.AT_CAPACITY
+    if candidate.is_closed:
+        yield Verdict.CLOSED

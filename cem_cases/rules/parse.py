@@ -10,38 +10,62 @@ Everything is checked here, when the rule is saved: afterwards it cannot fail.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
 
+from cem_cases.rules import patterns
 from cem_cases.rules.actions import (
     Action,
+    AddTags,
     Assign,
+    Audience,
+    CallWebhook,
+    CaseKind,
+    Invite,
     MarkComplaint,
+    Notify,
     OpenCase,
     Priority,
+    SendTemplate,
+    SetOwner,
+    SetPolicy,
     SetPriority,
     SetTeam,
     Strategy,
 )
 from cem_cases.rules.conditions import (
-    APPLIES,
-    LISTS,
-    UNARY,
     AllOf,
     AnyOf,
     Condition,
     Node,
     Not,
     conditions_in,
+)
+from cem_cases.rules.facts import CATALOGUE, Fact, Kind, Scope, find
+from cem_cases.rules.operators import (
+    APPLIES,
+    LISTS,
+    ORDER,
+    TAGS,
+    UNARY,
+    WORDS,
     is_number,
 )
-from cem_cases.rules.facts import CATALOGUE, Fact, Kind, find
+from cem_cases.rules.triggers import ANSWER, KNOWN, Trigger
 
 MAX_CONDITIONS = 50
 MAX_DEPTH = 10
 MAX_LIST = 1_000
+MAX_WORDS = 100
 MAX_TEXT = 200
+MAX_ACTIONS = 20
+MAX_NAMES = 20
+MAX_DAYS = 365
 LARGEST = 10**15
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class InvalidRule(ValueError):
@@ -52,10 +76,10 @@ class InvalidRule(ValueError):
         super().__init__(f"{path}: {problem}")
 
 
-def parse_conditions(raw: Any, *, of_case: bool = False) -> Node:
+def parse_conditions(raw: Any, *, known: Collection[Scope] = ANSWER) -> Node:
     """Return the tree that `raw` describes; nothing at all means "always".
 
-    `of_case`: it may also ask for what is known once there is a case.
+    `known`: which facts are known when it is asked; see `KNOWN` and `FOR_POLICIES`.
 
     >>> print(parse_conditions({"fact": "score", "operator": "at most", "value": 6}))
     score at most 6
@@ -71,29 +95,59 @@ Did you mean 'score'?
         return AllOf()
     counter = [0]
     tree = _node(raw, "conditions", 0, counter)
-    if not of_case:
-        _refuse_facts_of_cases(tree)
+    _refuse_unknown(tree, known)
     return tree
 
 
-def _refuse_facts_of_cases(tree: Node) -> None:
+def _refuse_unknown(tree: Node, known: Collection[Scope]) -> None:
     for condition in conditions_in(tree):
         fact = find(condition.fact)
-        if fact and fact.of_case:
+        if fact and fact.scope not in known:
             raise InvalidRule(
                 "conditions",
-                f"ask for {fact.name}, which is known only once there is a case; "
-                "SLA policies may ask for it.",
+                f"ask for {fact.name}, which is not known then: {WHEN[fact.scope]}.",
             )
 
 
-def parse_actions(raw: Any) -> tuple[Action, ...]:
+WHEN: Mapping[Scope, str] = {
+    Scope.RESPONSE: "it is known of every answer",
+    Scope.CASE: "only rules about cases may ask for it",
+    Scope.POLICY: "only rules about cases and SLA policies may ask for it",
+    Scope.CHANGE: "only rules with the trigger 'case changed' may ask for it",
+    Scope.CONTACT: "only rules with the trigger 'contact received' may ask for it",
+    Scope.CLOCK: "only rules about clocks that warned or breached may ask for it",
+}
+"""When a fact may be asked for, in words."""
+
+
+def parse_actions(
+    raw: Any, *, trigger: str = Trigger.RESPONSE_RECEIVED
+) -> tuple[Action, ...]:
     """Return the actions that `raw` lists. Raises InvalidRule; also if there are none."""
     if not isinstance(raw, list) or not raw:
         raise InvalidRule("actions", "must be a list of at least one action.")
-    if len(raw) > len(ACTIONS) * 2:
-        raise InvalidRule("actions", "has too many actions.")
-    return tuple(_action(item, f"actions[{n}]") for n, item in enumerate(raw))
+    if len(raw) > MAX_ACTIONS:
+        raise InvalidRule("actions", f"must have {MAX_ACTIONS} actions at most.")
+    found = tuple(_action(item, f"actions[{n}]") for n, item in enumerate(raw))
+    for n, action in enumerate(found):
+        if isinstance(action, OpenCase) and trigger != Trigger.RESPONSE_RECEIVED:
+            raise InvalidRule(
+                f"actions[{n}]", "opens a case, but with this trigger there is one."
+            )
+    return found
+
+
+def parse_rule(
+    trigger: str, conditions: Any, actions: Any
+) -> tuple[Node, tuple[Action, ...]]:
+    """Return the conditions and the actions of a rule of this trigger.
+
+    Raises InvalidRule.
+    """
+    if trigger not in set(Trigger):
+        raise InvalidRule("trigger", f"must be one of: {', '.join(Trigger)}.")
+    tree = parse_conditions(conditions, known=KNOWN[Trigger(trigger)])
+    return tree, parse_actions(actions, trigger=trigger)
 
 
 def dump_conditions(node: Node) -> dict[str, Any]:
@@ -107,9 +161,10 @@ def dump_conditions(node: Node) -> dict[str, Any]:
             return {"not": dump_conditions(part)}
         case Condition(fact, operator) if operator in UNARY:
             return {"fact": fact, "operator": operator}
-        case Condition(fact, operator, value):
+        case Condition(fact, operator, value, currency):
             value = list(value) if isinstance(value, tuple) else value
-            return {"fact": fact, "operator": operator, "value": value}
+            unit = {"currency": currency} if currency else {}
+            return {"fact": fact, "operator": operator, "value": value, **unit}
 
 
 def _node(raw: Any, path: str, depth: int, counter: list[int]) -> Node:
@@ -140,7 +195,7 @@ def _node(raw: Any, path: str, depth: int, counter: list[int]) -> Node:
 
 
 def _condition(raw: Mapping[str, Any], path: str) -> Condition:
-    _only(raw, ("fact", "operator", "value"), path)
+    _only(raw, ("fact", "operator", "value", "currency"), path)
     name, operator = raw["fact"], raw.get("operator")
     fact = find(name) if isinstance(name, str) and len(name) <= MAX_TEXT else None
     if fact is None:
@@ -151,37 +206,56 @@ def _condition(raw: Mapping[str, Any], path: str) -> Condition:
             f"{_not_known(operator, APPLIES[fact.kind], f'an operator for {name}')} "
             f"Use one of: {', '.join(APPLIES[fact.kind])}.",
         )
+    currency = _currency(raw, fact, path)
     path = f"{path}.value"
     if operator in UNARY:
         if raw.get("value") is not None:
             raise InvalidRule(path, f"must be left out with {operator!r}.")
-        return Condition(name, operator)
-    if operator not in LISTS:
-        return Condition(name, operator, _value(fact, operator, raw.get("value"), path))
-    return Condition(name, operator, _list(fact, operator, raw.get("value"), path))
+        return Condition(name, operator, currency=currency)
+    read = _list if operator in LISTS else _value
+    return Condition(
+        name, operator, read(fact, operator, raw.get("value"), path), currency
+    )
+
+
+def _currency(raw: Mapping[str, Any], fact: Fact, path: str) -> str:
+    currency = raw.get("currency", "")
+    if currency == "":
+        return ""
+    if not fact.currency:
+        raise InvalidRule(
+            f"{path}.currency", f"is for money only; {fact.name} is none."
+        )
+    if not isinstance(currency, str) or not re.fullmatch("[A-Z]{3}", currency):
+        raise InvalidRule(
+            f"{path}.currency", "must be three capital letters, such as EUR."
+        )
+    return currency
 
 
 def _list(fact: Fact, operator: str, raw: Any, path: str) -> tuple[Any, ...]:
-    if not isinstance(raw, list) or not 0 < len(raw) <= MAX_LIST:
-        raise InvalidRule(path, f"must be a list of 1 to {MAX_LIST:,} values.")
+    most = MAX_WORDS if operator in (*WORDS, *TAGS) else MAX_LIST
+    if not isinstance(raw, list) or not 0 < len(raw) <= most:
+        raise InvalidRule(path, f"must be a list of 1 to {most:,} values.")
     return tuple(
         _value(fact, operator, item, f"{path}[{n}]") for n, item in enumerate(raw)
     )
 
 
 def _value(fact: Fact, operator: str, value: Any, path: str) -> Any:
-    is_order = operator in ("at most", "at least", "less than", "more than")
-    if fact.kind is Kind.NUMBER or is_order:
+    if fact.kind in (Kind.NUMBER, Kind.MONEY) or operator in ORDER:
         if not is_number(value) or not abs(value) < LARGEST:
-            raise InvalidRule(path, f"must be a number, such as {fact.example}.")
+            raise InvalidRule(path, f"must be a number, such as {_number(fact)}.")
     elif fact.kind is Kind.BOOLEAN:
         if not isinstance(value, bool):
             raise InvalidRule(path, "must be true or false.")
     elif fact.kind is Kind.CHOICE:
-        if value not in fact.choices:
+        if not isinstance(value, str) or value not in fact.choices:
             raise InvalidRule(path, f"must be one of: {', '.join(fact.choices)}.")
+    elif operator == "matches":
+        _pattern(value, path)
     elif (
-        fact.kind is Kind.TEXT
+        fact.kind in (Kind.TEXT, Kind.TAGS)
         or "contain" in operator
         or (not is_number(value) and not isinstance(value, bool))
     ):
@@ -189,9 +263,23 @@ def _value(fact: Fact, operator: str, value: Any, path: str) -> Any:
     return value
 
 
+def _number(fact: Fact) -> Any:
+    return fact.example if is_number(fact.example) else 6
+
+
+def _pattern(value: Any, path: str) -> None:
+    _text(value, path)
+    try:
+        patterns.pattern(value)
+    except ValueError as error:
+        raise InvalidRule(path, str(error)) from None
+
+
 def _text(value: Any, path: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT:
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_TEXT:
         raise InvalidRule(path, f"must be text of 1 to {MAX_TEXT} characters.")
+    if not value.isprintable():
+        raise InvalidRule(path, "must not have control characters.")
     return value
 
 
@@ -203,8 +291,10 @@ def _action(raw: Any, path: str) -> Action:
 
 
 def _open_case(raw: Mapping[str, Any], path: str) -> OpenCase:
-    _only(raw, ("do", "priority"), path)
-    return OpenCase(_priority(raw, path) if "priority" in raw else Priority.NORMAL)
+    _only(raw, ("do", "priority", "kind"), path)
+    priority = _priority(raw, path) if "priority" in raw else Priority.NORMAL
+    kind = raw.get("kind", CaseKind.RECOVERY)
+    return OpenCase(priority, _word(CaseKind, kind, f"{path}.kind"))
 
 
 def _set_priority(raw: Mapping[str, Any], path: str) -> SetPriority:
@@ -212,23 +302,71 @@ def _set_priority(raw: Mapping[str, Any], path: str) -> SetPriority:
     return SetPriority(_priority(raw, path))
 
 
-def _set_team(raw: Mapping[str, Any], path: str) -> SetTeam:
-    _only(raw, ("do", "team"), path)
-    return SetTeam(_text(raw.get("team"), f"{path}.team"))
+def _named(
+    make: Callable[[str], Action], key: str
+) -> Callable[[Mapping[str, Any], str], Action]:
+    """Return what reads an action that says nothing but a name, under this key."""
+
+    def read(raw: Mapping[str, Any], path: str) -> Action:
+        _only(raw, ("do", key), path)
+        return make(_text(raw.get(key), f"{path}.{key}"))
+
+    return read
+
+
+def _add_tags(raw: Mapping[str, Any], path: str) -> AddTags:
+    _only(raw, ("do", "tags"), path)
+    return AddTags(_names(raw.get("tags"), f"{path}.tags"))
 
 
 def _assign(raw: Mapping[str, Any], path: str) -> Assign:
-    _only(raw, ("do", "by"), path)
-    try:
-        return Assign(Strategy(str(raw.get("by"))))
-    except ValueError:
-        words = ", ".join(Strategy)
-        raise InvalidRule(f"{path}.by", f"must be one of: {words}.") from None
+    _only(raw, ("do", "by", "skills"), path)
+    by = raw.get("by")
+    words = by if isinstance(by, list) else [by]
+    if not 0 < len(words) <= len(Strategy):
+        raise InvalidRule(f"{path}.by", f"must be some of: {', '.join(Strategy)}.")
+    strategies = tuple(_word(Strategy, word, f"{path}.by") for word in words)
+    if len(set(strategies)) < len(strategies):
+        raise InvalidRule(f"{path}.by", "has a strategy twice.")
+    skills = raw.get("skills", [])
+    return Assign(strategies, _names(skills, f"{path}.skills") if skills else ())
 
 
 def _mark_complaint(raw: Mapping[str, Any], path: str) -> MarkComplaint:
     _only(raw, ("do",), path)
     return MarkComplaint()
+
+
+def _notify(raw: Mapping[str, Any], path: str) -> Notify:
+    _only(raw, ("do", "who", "users"), path)
+    who, users = raw.get("who", []), raw.get("users", [])
+    words = who if isinstance(who, list) else [who]
+    if not (words or users):
+        raise InvalidRule(f"{path}.who", f"must be some of: {', '.join(Audience)}.")
+    audiences = tuple(_word(Audience, word, f"{path}.who") for word in words)
+    return Notify(audiences, _names(users, f"{path}.users") if users else ())
+
+
+def _invite(raw: Mapping[str, Any], path: str) -> Invite:
+    _only(raw, ("do", "survey", "in_days"), path)
+    days = raw.get("in_days", 0)
+    if days.__class__ is not int or not 0 <= days <= MAX_DAYS:
+        raise InvalidRule(
+            f"{path}.in_days", f"must be a whole number from 0 to {MAX_DAYS}."
+        )
+    return Invite(_text(raw.get("survey"), f"{path}.survey"), days)
+
+
+def _names(raw: Any, path: str) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not 0 < len(raw) <= MAX_NAMES:
+        raise InvalidRule(path, f"must be a list of 1 to {MAX_NAMES} names.")
+    return tuple(_text(item, f"{path}[{n}]") for n, item in enumerate(raw))
+
+
+def _word(words: type[_Word], given: Any, path: str) -> _Word:
+    if not isinstance(given, str) or given not in set(words):
+        raise InvalidRule(path, f"must be one of: {', '.join(words)}.")
+    return words(given)
 
 
 def _priority(raw: Mapping[str, Any], path: str) -> Priority:
@@ -241,9 +379,16 @@ def _priority(raw: Mapping[str, Any], path: str) -> Priority:
 ACTIONS: Mapping[str, Callable[[Mapping[str, Any], str], Action]] = {
     "open case": _open_case,
     "set priority": _set_priority,
-    "set team": _set_team,
+    "set team": _named(SetTeam, "team"),
+    "set owner": _named(SetOwner, "user"),
     "assign": _assign,
+    "add tags": _add_tags,
+    "set SLA policy": _named(SetPolicy, "policy"),
     "mark as complaint": _mark_complaint,
+    "notify": _notify,
+    "send template": _named(SendTemplate, "template"),
+    "call webhook": _named(CallWebhook, "webhook"),
+    "invite to survey": _invite,
 }
 
 

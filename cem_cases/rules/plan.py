@@ -6,21 +6,34 @@ the first match decides. The same code serves the worker, the preview and the re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from cem_cases.rules.actions import (
     Action,
+    AddTags,
     Assign,
+    CallWebhook,
+    CaseKind,
+    Effect,
+    Invite,
     MarkComplaint,
+    Notify,
     OpenCase,
     Priority,
+    SendTemplate,
+    SetOwner,
+    SetPolicy,
     SetPriority,
     SetTeam,
-    Strategy,
 )
-from cem_cases.rules.conditions import Node, deciding, seen
-from cem_cases.rules.facts import Facts
+from cem_cases.rules.compiled import Outcome, Run, compile_node
+from cem_cases.rules.conditions import Condition, Node, facts_in, seen
+from cem_cases.rules.facts import Facts, find
+
+KEPT = 10_000
+"""How many sentences a rule set remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,75 +54,183 @@ class Look:
 
     rule: int
     version: int
-    name: str
     matched: bool
     because: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to be done for one response."""
+    """What is to be done for one response, or about one case."""
 
     opened_by: Rule | None = None
-    """The rule that opens a case; None: no case, and nothing else counts."""
-    priority: Priority = Priority.NORMAL
+    """The rule that opens a case; None: none is opened."""
+    kind: CaseKind = CaseKind.RECOVERY
+    priority: Priority | None = None
+    """None: as it is; a case that is opened always has one."""
     team: str | None = None
-    strategy: Strategy | None = None
+    owner: str | None = None
+    """A username."""
+    assign: Assign | None = None
+    policy: str | None = None
+    """The name of an SLA policy; None: the one whose conditions hold."""
     is_complaint: bool = False
+    tags: tuple[str, ...] = ()
+    effects: tuple[tuple[Rule, Effect], ...] = ()
+    """What goes out, and which rule wants it."""
+    matched: tuple[Rule, ...] = ()
 
 
-def plan(rules: Sequence[Rule], facts: Facts) -> list[tuple[Rule, Action]]:
-    """Return what is to be done and which rule wants it, in order.
-
-    >>> from cem_cases.rules.conditions import Condition
-    >>> low = Condition("score", "at most", 6)
-    >>> detractor = Rule(1, 1, "Detractor", low, (OpenCase(Priority.HIGH),))
-    >>> [(rule.name, str(action)) for rule, action in plan([detractor], {"score": 2})]
-    [('Detractor', 'open case, priority high')]
-    >>> plan([detractor], {"score": 9})
-    []
-    """
-    steps: list[tuple[Rule, Action]] = []
-    for rule in rules:
-        if rule.conditions.holds(facts):
-            steps.extend((rule, action) for action in rule.actions)
-            if rule.stop:
-                break
-    return steps
-
-
-def decide(steps: Sequence[tuple[Rule, Action]]) -> Decision:
-    """Fold the steps of a plan into one decision.
+def decide(matched: Sequence[Rule]) -> Decision:
+    """Fold the actions of these rules, which match, into one decision.
 
     A priority that some rule sets beats the one with which the case was opened; of
-    several priorities, teams or strategies the last counts.
+    several priorities, teams, owners, policies and assignments the last counts.
     """
     opened_by: Rule | None = None
-    opening = Priority.NORMAL
+    kind, opening = CaseKind.RECOVERY, Priority.NORMAL
     priority: Priority | None = None
-    team: str | None = None
-    strategy: Strategy | None = None
+    team = owner = policy = None
+    assign: Assign | None = None
     is_complaint = False
-    for rule, action in steps:
-        match action:
-            case OpenCase() if opened_by is None:
-                opened_by, opening = rule, action.priority
-            case SetPriority():
-                priority = action.priority
-            case SetTeam():
-                team = action.team
-            case Assign():
-                strategy = action.strategy
-            case MarkComplaint():
-                is_complaint = True
-    return Decision(opened_by, priority or opening, team, strategy, is_complaint)
+    tags: dict[str, None] = {}
+    effects: list[tuple[Rule, Effect]] = []
+    for rule in matched:
+        for action in rule.actions:
+            match action:
+                case OpenCase() if opened_by is None:
+                    opened_by, kind, opening = rule, action.kind, action.priority
+                case SetPriority():
+                    priority = action.priority
+                case SetTeam():
+                    team = action.team
+                case SetOwner():
+                    owner = action.user
+                case SetPolicy():
+                    policy = action.policy
+                case Assign():
+                    assign = action
+                case MarkComplaint():
+                    is_complaint = True
+                case AddTags():
+                    tags |= dict.fromkeys(action.tags)
+                case Notify() | SendTemplate() | CallWebhook() | Invite():
+                    effects.append((rule, action))
+    return Decision(
+        opened_by=opened_by,
+        kind=kind,
+        priority=priority or (opening if opened_by else None),
+        team=team,
+        owner=owner,
+        assign=assign,
+        policy=policy,
+        is_complaint=is_complaint,
+        tags=tuple(tags),
+        effects=tuple(effects),
+        matched=tuple(matched),
+    )
 
 
-def explain(rules: Sequence[Rule], facts: Facts) -> Iterator[Look]:
-    """Yield, for each rule looked at, whether it matched and what decided."""
-    for rule in rules:
-        matched = rule.conditions.holds(facts)
-        because = "; ".join(seen(c, facts) for c in deciding(rule.conditions, facts))
-        yield Look(rule.key, rule.version, rule.name, matched, because or "always")
-        if matched and rule.stop:
-            return
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the rules say to some facts: the decision, and how it came about."""
+
+    decision: Decision
+    outcomes: tuple[Outcome, ...]
+    """Of the rules looked at, in their order."""
+
+
+class RuleSet:
+    """Rules in their order, compiled once, to be asked of many answers.
+
+    >>> low = Condition("score", "at most", 6)
+    >>> detractor = Rule(1, 1, "Detractor", low, (OpenCase(Priority.HIGH),))
+    >>> rules = RuleSet([detractor])
+    >>> plan = rules.plan({"score": 2})
+    >>> plan.decision.opened_by.name, plan.decision.priority.word
+    ('Detractor', 'high')
+    >>> rules.explain(plan, {"score": 2})
+    '[[1,1,1,"score at most 6 (was 2)"]]'
+    >>> rules.plan({"score": 9}).decision.matched
+    ()
+    """
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        self.facts = frozenset(
+            name for rule in self.rules for name in facts_in(rule.conditions)
+        )
+        """The names of the facts that the conditions ask for."""
+        self._conditions: list[Condition] = []
+        self._runs: list[tuple[Run, bool]] = [
+            (compile_node(rule.conditions, self._conditions), rule.stop)
+            for rule in self.rules
+        ]
+        self._shown = [_shown(condition) for condition in self._conditions]
+        self._decisions: dict[tuple[int, ...], Decision] = {}
+        self._said: list[dict[object, str]] = [{} for _ in self.rules]
+
+    def plan(self, facts: Facts, among: Collection[int] | None = None) -> Plan:
+        """Return what is to be done.
+
+        `among`: only rules with these keys are looked at; None: all.
+        """
+        outcomes: list[Outcome] = []
+        matched: list[int] = []
+        for n, (run, stop) in enumerate(self._runs):
+            if among is not None and self.rules[n].key not in among:
+                outcomes.append(NOT_LOOKED_AT)
+                continue
+            outcome = run(facts)
+            outcomes.append(outcome)
+            if outcome[0]:
+                matched.append(n)
+                if stop:
+                    break
+        key = tuple(matched)
+        decision = self._decisions.get(key)
+        if decision is None:
+            decision = decide([self.rules[n] for n in matched])
+            self._decisions[key] = decision
+        return Plan(decision, tuple(outcomes))
+
+    def explain(self, plan: Plan, facts: Facts) -> str:
+        """Return, as text, each rule looked at and what decided; see `read_looks`."""
+        said = []
+        for n, outcome in enumerate(plan.outcomes):
+            if outcome is NOT_LOOKED_AT:
+                continue
+            _, decided = outcome
+            values = tuple(
+                [self._shown[c] and facts.get(self._shown[c]) for c in decided]
+            )
+            kept, key = self._said[n], (outcome, values)
+            sentence = kept.get(key)
+            if sentence is None:
+                if len(kept) > KEPT:
+                    kept.clear()
+                sentence = kept[key] = self._say(n, outcome, facts)
+            said.append(sentence)
+        return f"[{','.join(said)}]"
+
+    def _say(self, n: int, outcome: Outcome, facts: Facts) -> str:
+        rule, (matched, decided) = self.rules[n], outcome
+        because = "; ".join(seen(self._conditions[c], facts) for c in decided)
+        look = [rule.key, rule.version, int(matched), because or "always"]
+        return json.dumps(look, ensure_ascii=False, separators=(",", ":"))
+
+
+NOT_LOOKED_AT: Outcome = (False, ())
+
+
+def read_looks(text: str) -> list[Look]:
+    """Return what `RuleSet.explain` wrote."""
+    return [
+        Look(rule, version, bool(matched), because)
+        for rule, version, matched, because in json.loads(text)
+    ]
+
+
+def _shown(condition: Condition) -> str:
+    """Return the fact whose value stands in the explanation; empty: none does."""
+    fact = find(condition.fact)
+    return "" if fact is None or fact.is_private else condition.fact

@@ -24,7 +24,7 @@ def test_a_rule_that_cannot_be_read_is_left_out_and_logged(caplog):
     Rule.objects.filter(pk=bad.pk).update(conditions={"fact": "gone"})
 
     with caplog.at_level(logging.ERROR):
-        (found,) = route.active_rules()
+        (found,) = ruleset.active("response received").rules.rules
 
     assert isinstance(found, Value)
     assert found.key == good.pk

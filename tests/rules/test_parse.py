@@ -18,7 +18,7 @@ from cem_cases.rules import (
     parse_actions,
     parse_conditions,
 )
-from cem_cases.rules.conditions import APPLIES, LISTS, UNARY
+from cem_cases.rules.operators import APPLIES, LISTS, UNARY
 from cem_cases.rules.facts import Kind
 
 
@@ -123,7 +123,7 @@ trees = st.recursive(
 
 @given(trees)
 def test_what_is_read_is_what_was_written(tree):
-    assert dump_conditions(parse_conditions(tree, of_case=True)) == tree
+    assert dump_conditions(parse_conditions(tree, known=rules.FOR_POLICIES)) == tree
 
 
 def test_a_rule_on_responses_may_not_ask_about_a_case():
@@ -131,7 +131,7 @@ def test_a_rule_on_responses_may_not_ask_about_a_case():
 
     with pytest.raises(InvalidRule, match=r"case\.team, which is known only once"):
         parse_conditions(tree)
-    assert str(parse_conditions(tree, of_case=True)) == "not case.team is care"
+    assert str(parse_conditions(tree, known=rules.FOR_POLICIES)) == "not case.team is care"
 
 
 JSON = st.recursive(

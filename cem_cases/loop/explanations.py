@@ -1,0 +1,38 @@
+"""Why the rules decided so: one text for all answers to which the same happened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from cem_cases.loop import bulk
+from cem_cases.models import Explanation
+
+
+def digest(looks: str) -> str:
+    """Return the SHA-256 of an explanation, in hexadecimal: what the audit keeps of it."""
+    return hashlib.sha256(looks.encode()).hexdigest()
+
+
+def keep(texts: Iterable[str]) -> Mapping[str, int]:
+    """Return the keys of these explanations, by text; writes those that are new.
+
+    The last thing of a batch: who writes the same at the same time waits until the other
+    is through.
+    """
+    by_digest = {digest(text): text for text in sorted(set(texts))}
+    found = _known(by_digest)
+    new = sorted(by_digest.keys() - found.keys())
+    if new:
+        Explanation.objects.bulk_create(
+            [Explanation(digest=d, looks=by_digest[d]) for d in new],
+            ignore_conflicts=True,
+            batch_size=bulk.SQLITE_BATCH,
+        )
+        found |= _known(new)
+    return {by_digest[d]: key for d, key in found.items()}
+
+
+def _known(digests: Iterable[str]) -> dict[str, int]:
+    rows = Explanation.objects.filter(digest__in=bulk.among(list(digests), "text"))
+    return dict(rows.values_list("digest", "pk"))
