@@ -104,11 +104,12 @@ WITH opening AS (
 ), fresh AS (
     INSERT INTO cem_cases_case (
         kind, customer_id, opening_response_id, rule_id, rule_version, team_id,
-        owner_id, status, priority, opened_at, due_at, outcome, is_complaint,
-        policy_version_id, waiting_reason, cycle, version
+        owner_id, status, priority, opened_at, owner_is_manual, last_activity_at,
+        due_at, outcome, is_complaint, policy_version_id, waiting_reason, cycle, version
     )
     SELECT 'recovery', customer, response, rule, version, team, user_id, 'open',
-        priority, received_at, received_at + interval '4 hours', '', false,
+        priority, received_at, false, received_at,
+        received_at + interval '4 hours', '', false,
         (SELECT max(id) FROM cem_cases_policyversion), '', 1, 1
     FROM turn
     JOIN member ON team_id = team AND place = turn %% places

@@ -39,12 +39,22 @@ def check_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def _wrong_values(given: Conf) -> Iterator[tuple[str, str]]:
     for field in fields(Conf):
         value = getattr(given, field.name)
-        if isinstance(field.default, int | float):
+        if isinstance(field.default, bool):
+            if type(value) is not bool:
+                yield field.name, "must be True or False."
+        elif isinstance(field.default, int | float):
             kind = type(field.default)
             if type(value) not in (int, kind) or value < (kind is int):
                 yield field.name, "must be a number that is at least 1."
     if not isinstance(given.AUDIT_KEYS, Mapping):
         yield "AUDIT_KEYS", "must be a dict of secrets by their key ids."
+    url = given.SURVEY_URL
+    if url and (
+        not isinstance(url, str)
+        or url.count("{token}") != 1
+        or not url.startswith(("https://", "http://"))
+    ):
+        yield "SURVEY_URL", "must be a URL with {token}, https://example.org/s/{token}."
 
 
 @register(Tags.compatibility)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -62,6 +62,12 @@ class Conf:
     SITE_URL: str = ""
     """Where people reach this site, `https://desk.example.org`; empty: mails have no links."""
 
+    WEBHOOK_HTTP: bool = False
+    """Whether webhooks may be called without TLS, by http and port 80."""
+
+    SURVEY_URL: str = ""
+    """The page of an invitation, `https://example.org/s/{token}`; empty: rules invite nobody."""
+
     COMMENT_ANALYSER: str | None = None
     """Dotted path of `analyser(comment, language) -> sentiment` (-1 to 1, or None)."""
 
@@ -90,6 +96,11 @@ def audit_keys() -> Mapping[str, str]:
             '{"2026": "<50 random letters>"}.'
         )
     return keys
+
+
+def site_secrets() -> Sequence[str]:
+    """Return the secrets of the site: the one that counts, and former ones."""
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
 
 
 def plugin(option: str) -> Callable[..., Any] | None:

@@ -46,6 +46,12 @@ class StaleVersion(CemCasesError):
     code = "stale_version"
 
 
+class TooMuch(CemCasesError):
+    """More was asked for than is done at once; the message says how it can be done."""
+
+    code = "too_much"
+
+
 class MissingExtra(CemCasesError):
     """An optional package is not installed; the message says what to install."""
 

@@ -15,6 +15,7 @@ from cem_cases.admin import (
     notices,
     policies,
     route,
+    rules,
     sla,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "notices",
     "policies",
     "route",
+    "rules",
     "sla",
 ]

@@ -236,7 +236,7 @@ class CaseAdmin(ReadOnly, Page):
             return self._nobody(request, object_id)
         if request.method == "POST":
             return self._act(request, case, found)
-        if found.is_one_click or not found.is_allowed(case):
+        if found.is_one_click or not found.is_allowed(case, request.user):
             return HttpResponseRedirect(str(self.url(case)))
         form = found.form(case=case, user=request.user)
         return self._page(request, case, found, form)
@@ -328,7 +328,7 @@ class CaseAdmin(ReadOnly, Page):
         return [
             (verb, self._verb_url(case, verb), verb.label_for(case))
             for verb in VERBS.values()
-            if self._may(request, verb) and verb.is_allowed(case)
+            if self._may(request, verb) and verb.is_allowed(case, request.user)
         ]
 
     def _acknowledge_url(

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -61,7 +61,7 @@ class SlaPolicyAdmin(VersionsPage):
     # The form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        seen = ["seen_version"] if self._may_edit(request, obj) else []
+        seen = ["seen_version"] if self.may_edit(request, obj) else []
         about = ["for_whom", "version"] if obj else []
         is_plain = obj is None or not obj.conditions
         return [
@@ -93,19 +93,12 @@ class SlaPolicyAdmin(VersionsPage):
         # with room before it: who is special needs a policy that is asked first
         return {"position": 10, **only, **super().get_changeform_initial_data(request)}
 
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        form: Any = super().get_form(request, obj, change=change, **kwargs)
-        form.refused = getattr(request, "cem_refused", ())
-        return form
-
     def get_formset_kwargs(
         self, request: HttpRequest, obj: Any, inline: Any, prefix: str
     ) -> dict[str, Any]:
         found = super().get_formset_kwargs(request, obj, inline, prefix)
         saved = obj if obj is not None and obj.pk else None
-        if self._may_edit(request, saved):
+        if self.may_edit(request, saved):
             found["shown"] = self._shown(request, saved, inline)
         return found
 
@@ -117,11 +110,6 @@ class SlaPolicyAdmin(VersionsPage):
             return starting_targets() if inline.model is Target else ()
         return list(inline.get_queryset(request).filter(policy=policy))
 
-    def _may_edit(self, request: HttpRequest, policy: Any) -> bool:
-        if policy is None:
-            return self.has_add_permission(request)
-        return self.has_change_permission(request, policy)
-
     @admin.display(description=_("for which cases"))
     def for_whom(self, policy: SlaPolicy) -> str:
         try:
@@ -131,34 +119,6 @@ class SlaPolicyAdmin(VersionsPage):
         return _now("All") if tree == rules.AllOf() else _now("If %s") % tree
 
     # Saving
-
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> SlaPolicy | None:
-        """Return the policy; locked while a form is saved over it.
-
-        So of two that are sent at a time, the second is told of the first.
-        """
-        found: SlaPolicy | None = super().get_object(request, object_id, from_field)
-        if found is not None and getattr(request, "cem_saves", False):
-            rows = SlaPolicy.objects.select_for_update(no_key=True)
-            found.refresh_from_db(from_queryset=rows)
-        return found
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        """Show the form once more, as it was typed, where the loop refuses it."""
-        request.cem_saves = request.method == "POST"  # type: ignore[attr-defined]
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except ValidationError as error:
-            request.cem_refused = error.messages  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: Any, change: bool
@@ -187,7 +147,7 @@ class SlaPolicyAdmin(VersionsPage):
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> Any:
         form, policy = context["adminform"].form, context["original"]
-        may_edit = self._may_edit(request, policy)
+        may_edit = self.may_edit(request, policy)
         context |= {
             "examples": self._examples(request, form),
             "examples_url": self.step_url(policy, "examples") if may_edit else None,

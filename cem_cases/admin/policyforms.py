@@ -20,8 +20,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from cem_cases.admin import amounts
-from cem_cases.admin.route import VersionedForm
 from cem_cases.admin.timeline import name_of
+from cem_cases.admin.versioned import VersionedForm
 from cem_cases.loop import config
 from cem_cases.models import (
     BusinessCalendar,
@@ -52,9 +52,6 @@ def starting_targets() -> list[Target]:
 class PolicyForm(VersionedForm):
     """The fields of the policy itself; it knows the tables below it."""
 
-    refused: Sequence[str] = ()
-    """What the loop said when it was to be saved: somebody else was a moment quicker."""
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tables: dict[str, RowSet] = {}
@@ -64,12 +61,6 @@ class PolicyForm(VersionedForm):
             self.instance.calendar = calendar  # the examples go by it
         # the tables are given this row as theirs, and nothing else
         self.instance.form_of_page = self
-
-    def clean(self) -> dict[str, Any] | None:
-        cleaned = super().clean()
-        if self.refused:
-            raise ValidationError(list(self.refused))
-        return cleaned
 
     @property
     def has_errors(self) -> bool:

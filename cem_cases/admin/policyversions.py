@@ -17,8 +17,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _now
 from django.utils.translation import ngettext
 
-from cem_cases.admin.route import DecidingPage
 from cem_cases.admin.timeline import name_of
+from cem_cases.admin.versioned import DecidingPage
 from cem_cases.loop import sla
 from cem_cases.models import (
     AuditEvent,

@@ -189,6 +189,12 @@ class AssignForm(VerbForm):
         return {**self.cleaned_data, "to": user, "team": team}
 
 
+class DeclineForm(VerbForm):
+    reason = forms.CharField(
+        label=_("Reason"), max_length=given.MAX_TEXT, widget=_text(3)
+    )
+
+
 class PriorityForm(VerbForm):
     priority = forms.TypedChoiceField(
         label=_("Priority"),

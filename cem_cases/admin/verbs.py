@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,7 @@ from cem_cases.admin.verbforms import (
     AssignForm,
     ComplaintForm,
     ContactForm,
+    DeclineForm,
     HoldForm,
     NoteForm,
     PendingForm,
@@ -47,8 +49,8 @@ class Verb:
     def label_for(self, case: Case) -> str | Promise:
         return (case.is_complaint and self.other_label) or self.label
 
-    def is_allowed(self, case: Case) -> bool:
-        allowed = case.allowed_verbs
+    def is_allowed(self, case: Case, user: Any) -> bool:
+        allowed = case.verbs_for(user)
         return any(verb in allowed for verb in self.needs or (self.slug,))
 
     def perform(self, form: VerbForm) -> bool:
@@ -92,6 +94,17 @@ _ALL = (
         AssignForm,
         permission=ASSIGN,
         needs=("assign", "unassign"),
+    ),
+    Verb(
+        "decline",
+        _("Decline"),
+        _("You gave the case back."),
+        cases.decline,
+        DeclineForm,
+        intro=_(
+            "It goes to the next one who can take it, or back into the queue. It keeps "
+            "its age, and its clocks run on. No rule gives it to you again."
+        ),
     ),
     Verb(
         "set-priority",

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cem_cases import rules
-from cem_cases.models import Case, Clock, TimeUnit
+from cem_cases.models import Case, Clock, Rule, TimeUnit
 
 SOON = timedelta(hours=4)
 NOTHING = "—"
@@ -211,19 +211,22 @@ def value(found: Any) -> str:
     return str(found)
 
 
-def rule_sentence(conditions: Any, actions: Any = None) -> str:
+def rule_sentence(rule: Rule, names: rules.Names | None = None) -> str:
     """Return a rule as a sentence, or that it cannot be read.
 
-    >>> rule_sentence({"fact": "score", "operator": "at most", "value": 6},
-    ...     [{"do": "open case", "priority": "high"}])
-    'If score at most 6: open case, priority high.'
+    >>> low = {"fact": "score", "operator": "at most", "value": 6}
+    >>> rule_sentence(Rule(conditions=low, actions=[{"do": "mark as complaint"}]))
+    'When score is at most 6: mark it as a complaint.'
     """
     try:
-        when = rules.parse_conditions(conditions, known=rules.FOR_POLICIES)
-        then = rules.parse_actions(actions) if actions is not None else ()
+        when, then = rules.parse_rule(rule.trigger, rule.conditions, rule.actions)
     except rules.InvalidRule as error:
         return _("Cannot be read: %s") % error
-    start = _("Always") if when == rules.AllOf() else _("If %s") % when
-    if not then:
-        return f"{start}."
-    return f"{start}: {'; '.join(map(str, then))}."
+    return rules.sentence(
+        rule.trigger,
+        when,
+        then,
+        stop=rule.stop,
+        quiet_hours=rule.quiet_hours,
+        names=names,
+    )

@@ -123,6 +123,10 @@ class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
         return self._do(cases.assign, serializers.AssignIn)
 
     @action(detail=True, methods=["post"])
+    def decline(self, request: Request, number: str) -> Response:
+        return self._do(cases.decline, serializers.DeclineIn)
+
+    @action(detail=True, methods=["post"])
     def note(self, request: Request, number: str) -> Response:
         return self._do(cases.note, serializers.NoteIn)
 

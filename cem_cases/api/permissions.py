@@ -17,6 +17,7 @@ VIEW = "cem_cases.view_case"
 VERBS: Mapping[str, str] = {
     "claim": WORK,
     "assign": ASSIGN,
+    "decline": WORK,
     "note": WORK,
     "contact": WORK,
     "set-priority": WORK,

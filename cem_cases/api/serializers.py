@@ -174,7 +174,7 @@ class CaseOut(serializers.Serializer):
     def get_allowed_verbs(self, case: Case) -> list[str]:
         """Return what the case allows now and this user may do."""
         user = self.context["request"].user
-        now = {verb.replace(" ", "-") for verb in case.allowed_verbs}
+        now = {verb.replace(" ", "-") for verb in case.verbs_for(user)}
         return [
             verb for verb, may in VERBS.items() if verb in now and user.has_perm(may)
         ]
@@ -377,6 +377,10 @@ class AssignIn(StrictIn):
             team: Team | None = attrs.get("team", self.context["case"].team)
             attrs["to"] = _member(attrs["to"], of=team)
         return attrs
+
+
+class DeclineIn(StrictIn):
+    reason = Text()
 
 
 class NoteIn(StrictIn):

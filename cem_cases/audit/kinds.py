@@ -11,14 +11,19 @@ KINDS: Mapping[str, str] = {
     "decided.",
     "case.joined": "Another `response` of the customer joined the open case: `score`, "
     "`priority`, `priority_before`, `is_complaint`.",
-    "case.assigned": "The case got an owner: `to`; from a rule also `by_rule`, `strategy` "
-    "and `candidates` with verdict and rank, from an escalation `by_step`, from a person "
-    "`team` and the reason.",
-    "case.not_assigned": "A rule asked for an owner and nobody was eligible: "
-    "`by_rule`, `strategy`, `candidates`.",
+    "case.assigned": "The case got an owner: `to`. From a rule also `by_rule`, the "
+    "`strategy` that decided, `tried` (those before it: whom they name, and why not), "
+    "`substitute_for`, `candidates` with verdict, load and rank (`more_eligible`, "
+    "`more_refused`: how many are left out), and `has_waited`: it was taken up from the "
+    "queue. From an escalation `by_step`; from an absence `by_absence` and `from`; from "
+    "a person `team` and the reason.",
+    "case.not_assigned": "A rule asked for an owner and nobody was eligible: as for "
+    "*case.assigned*. Said once, however long the case waits.",
+    "case.declined": "Its owner gave it back; `resumed`: it waited until then. The "
+    "reason is in the detail.",
     "case.claimed": "An agent took the case: `to`.",
     "case.unassigned": "The case went back to its team's queue; `resumed`: it waited until "
-    "then.",
+    "then. Of somebody who is gone: `from`, and `by_absence` or `by_leaving`.",
     "case.priority_set": "`priority`, `priority_before`; the clocks got new targets.",
     "case.policy_changed": "Another `policy` applies since a fact of the case changed: "
     "`policy_version`, and `policies`: each one looked at, with what decided.",
@@ -39,9 +44,15 @@ KINDS: Mapping[str, str] = {
     "case.noted": "An internal note; its words are in the detail.",
     "case.contacted": "`contact`, `direction`, `channel`, `attempt`; `resumed`: the case "
     "was pending until then.",
+    "case.rule_acted": "Rules looked at what happened to the case, and some matched: "
+    "`trigger`; `rules`: each with its `version`, what decided and its actions; "
+    "`not_done`: what was not possible, as an owner whom a person chose stays.",
+    "case.tagged": "A rule added `tags` to the case.",
+    "case.quiet": "Nobody has touched the case for so many business `hours`, `since` "
+    "then, and rules ask for it.",
     "case.resolved": "`root_cause`, `outcome`, `cycle`, `contacted`; the note is in the "
     "detail.",
-    "case.reopened": "The next `cycle` began, under the `policy` (`policy_version`) that "
+    "case.reopened": "The next `cycle` began, with the owner `to` (null: nobody yet), under the `policy` (`policy_version`) that "
     "applies now; `policies`: each one looked at; the reason is in the detail.",
     "case.closed": "The case ended for good.",
     "clock.warned": "A clock used up `percent` of its target: `metric`, `cycle`, "
@@ -50,8 +61,14 @@ KINDS: Mapping[str, str] = {
     "`cause`: *late*, or *target changed*.",
     "response.failed": "A response was parked after its last attempt: `response`, "
     "`error`.",
+    "happening.failed": "What happened to a case was parked after the last attempt of "
+    "rules to look at it: `happening`, `event`, `error`.",
     "rule.created": "A rule was saved for the first time: all its fields.",
     "rule.changed": "A rule was saved as a new `version`: all its fields.",
+    "team.created": "A team was saved for the first time: all its fields, and its "
+    "`members` with role, capacity, skills, and whether they are active.",
+    "team.changed": "A team or its members were changed: all its fields, and all its "
+    "`members`.",
     "slapolicy.created": "An SLA policy was saved for the first time: all its fields, "
     "and its `terms` with calendar, targets and steps.",
     "slapolicy.changed": "An SLA policy was saved as a new `version`: all its fields, "

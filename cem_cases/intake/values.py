@@ -11,17 +11,19 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import count
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 MAX_COMMENT = 10_000
 MAX_TEXT = 200
 MAX_DEPTH = 32
 MAX_NODES = 2_000
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_DAY = date(1900, 1, 1)
 MAX_AHEAD = timedelta(days=1)  # clocks and zones differ; a response is never from later
 
 EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f.]+")
@@ -31,6 +33,8 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{1,20})?", re.ASCII)
 # Control characters but tab and line ends; lone surrogates no database can store.
 UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+OBJECT = (dict, Mapping)  # to be asked in this order: an abstract class answers slowly
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class InvalidResponse(ValueError):
@@ -41,33 +45,28 @@ class InvalidResponse(ValueError):
         super().__init__(self.errors)
 
 
-@dataclass(frozen=True, slots=True)
-class NewCustomer:
+class NewCustomer(NamedTuple):
     """Who answered. All of it is optional: an anonymous answer is an answer."""
 
-    external_id: str | None = None
-    name: str = ""
-    email: str = ""
-    phone: str = ""
+    said: Mapping[str, Any] = NOTHING
+    """Columns of the customer, with their values; those that were left blank are not."""
     organization: str = ""
-    segment: str = ""
-    annual_value: Decimal | None = None
-    currency: str = ""
-    language: str = ""
-    time_zone: str = ""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = NOTHING
     identities: tuple[tuple[str, str], ...] = ()
     """(channel, identifier) pairs, normalised; an e-mail address is one of them."""
 
+    @property
+    def external_id(self) -> str | None:
+        return self.said.get("external_id")
 
-@dataclass(frozen=True, slots=True)
-class NewResponse:
+
+class NewResponse(NamedTuple):
     """One answer to one survey, as it came in."""
 
     survey: str
-    source_system: str
-    external_id: str | None
     customer: NewCustomer
+    source_system: str = ""
+    external_id: str | None = None
     score: int | None = None
     comment: str = ""
     answered_at: datetime | None = None
@@ -76,7 +75,7 @@ class NewResponse:
     language: str = ""
     weight: Decimal = Decimal(1)
     wants_contact: bool = False
-    answers: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = NOTHING
 
 
 def parse_response(raw: Mapping[str, Any], *, now: datetime) -> NewResponse:
@@ -92,26 +91,17 @@ def parse_response(raw: Mapping[str, Any], *, now: datetime) -> NewResponse:
 
     Raises InvalidResponse with every wrong field, unknown ones included.
     """
-    reader = _Reader(raw, RESPONSE_FIELDS)
-    values = reader.values({"answered_at": lambda value: _moment(value, now)})
-    customer = raw.get("customer")
-    if customer is None:
-        values["customer"] = NewCustomer()
-    elif isinstance(customer, Mapping):
-        values["customer"] = _customer(customer, reader.errors)
-    else:
-        reader.errors["customer"] = ["Must be an object with the customer's fields."]
-    if not values.get("survey") and "survey" not in reader.errors:
-        reader.errors["survey"] = ["Is missing: give the survey's slug."]
-    if reader.errors:
-        raise InvalidResponse(reader.errors)
-    return NewResponse(
-        survey=values.pop("survey"),
-        source_system=values.pop("source_system", ""),
-        external_id=values.pop("external_id", None),
-        customer=values.pop("customer"),
-        **values,
-    )
+    errors: dict[str, list[str]] = {}
+    values = _read(raw, RESPONSE_FIELDS, errors)
+    values["customer"] = _customer(raw.get("customer"), now, errors)
+    answered_at = values.get("answered_at")
+    if answered_at and not EARLIEST <= answered_at <= now + MAX_AHEAD:
+        errors["answered_at"] = [NOT_THEN]
+    if "survey" not in values and "survey" not in errors:
+        errors["survey"] = ["Is missing: give the survey's slug."]
+    if errors:
+        raise InvalidResponse(errors)
+    return NewResponse(**values)
 
 
 def normalise_identifier(channel: str, identifier: str) -> str:
@@ -136,51 +126,62 @@ def canonical(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-class _Reader:
-    """Reads the known fields of a mapping and collects what is wrong with it."""
-
-    def __init__(
-        self, raw: Mapping[str, Any], known: Mapping[str, Parser], prefix: str = ""
-    ) -> None:
-        self.raw, self.known, self.prefix = raw, known, prefix
-        self.errors: dict[str, list[str]] = {
-            f"{prefix}{name}"[:MAX_TEXT]: ["Is not a known field."]
-            for name in raw
-            if name not in known
-        }
-
-    def values(self, special: Mapping[str, Parser] | None = None) -> dict[str, Any]:
-        parsers = {**self.known, **special} if special else self.known
-        found: dict[str, Any] = {}
-        for name, value in self.raw.items():
-            if value is None or value == "" or name not in parsers:
-                continue
-            parse = parsers[name]
-            try:
-                found[name] = parse(value)
-            except ValueError as error:
-                self.errors[f"{self.prefix}{name}"] = [str(error)]
-        return found
-
-
 Parser = Callable[[Any], Any]
+"""Returns a value checked, or None where it says nothing; raises ValueError."""
 
 
-def _customer(raw: Mapping[str, Any], errors: dict[str, list[str]]) -> NewCustomer:
-    reader = _Reader(raw, CUSTOMER_FIELDS, prefix="customer.")
-    values = reader.values()
-    if "annual_value" in values and "currency" not in values:
-        reader.errors["customer.currency"] = ["Is needed with annual_value."]
-    errors.update(reader.errors)
-    identities = dict.fromkeys(values.get("identities", ()))
-    for channel, looks_right in (("email", EMAIL), ("phone", PHONE)):
-        identifier = normalise_identifier(channel, values.get(channel, ""))
-        if looks_right.fullmatch(identifier):  # "n/a" is nobody's number
-            identities[channel, identifier] = None
-    return NewCustomer(**{**values, "identities": tuple(identities)})
+def _read(
+    raw: Mapping[str, Any],
+    known: Mapping[str, Parser],
+    errors: dict[str, list[str]],
+    prefix: str = "",
+) -> dict[str, Any]:
+    """Return the fields that are not blank; add what is wrong to `errors`."""
+    found: dict[str, Any] = {}
+    for name, value in raw.items():
+        if name not in known:
+            errors[f"{prefix}{name}"[:MAX_TEXT]] = ["Is not a known field."]
+        elif value is not None and value != "":
+            try:
+                parsed = known[name](value)
+            except ValueError as error:
+                errors[f"{prefix}{name}"] = [str(error)]
+            else:
+                if parsed is not None:
+                    found[name] = parsed
+    return found
 
 
-def _text(limit: int) -> Parser:
+def _customer(raw: Any, now: datetime, errors: dict[str, list[str]]) -> NewCustomer:
+    if raw is None:
+        return NewCustomer()
+    if not isinstance(raw, OBJECT):
+        errors["customer"] = ["Must be an object with the customer's fields."]
+        return NewCustomer()
+    said = _read(raw, CUSTOMER_FIELDS, errors, "customer.")
+    if "annual_value" in said and "currency" not in said:
+        errors.setdefault("customer.currency", ["Is needed with annual_value."])
+    if (
+        "since" in said
+        and not EARLIEST_DAY <= said["since"] <= (now + MAX_AHEAD).date()
+    ):
+        errors["customer.since"] = ["Must lie between 1900 and today."]
+    identities = dict.fromkeys(said.pop("identities", ()))
+    if "email" in said:
+        identities["email", normalise_identifier("email", said["email"])] = None
+    if "phone" in said:
+        number = normalise_identifier("phone", said["phone"])
+        if PHONE.fullmatch(number):  # "n/a" is nobody's number
+            identities["phone", number] = None
+    return NewCustomer(
+        organization=said.pop("organization", ""),
+        attributes=said.pop("attributes", {}),
+        identities=tuple(identities),
+        said=said,
+    )
+
+
+def _text(limit: int) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if isinstance(value, str):
             text = value
@@ -190,7 +191,8 @@ def _text(limit: int) -> Parser:
             raise ValueError("Must be text.")
         if len(text) > limit:
             raise ValueError(f"Must be at most {limit:,} characters.")
-        if UNSTORABLE.search(text):
+        # what can be printed can be stored; this is the cheaper question
+        if not text.isprintable() and UNSTORABLE.search(text):
             raise ValueError("Must not contain control characters.")
         return text
 
@@ -209,16 +211,17 @@ def _digits(value: int) -> str:
 
 
 def _id(value: Any) -> str | None:
+    text = canonical(_line(value))
     # checked once more: the canonical form may be longer than what was sent
-    return str(_line(canonical(_line(value)))) or None
+    return (text if text.isascii() else _line(text)) or None
 
 
-def _short(value: Any) -> str:
-    return str(_line(value)).strip()
+def _short(value: Any) -> str | None:
+    return _line(value).strip() or None
 
 
 def _slug(value: Any) -> str:
-    text = _short(value)
+    text = _line(value).strip()
     if not SLUG.fullmatch(text):
         raise ValueError("Must be a slug: letters, digits, hyphens, underscores.")
     return text
@@ -255,8 +258,11 @@ def _decimal(whole: int, places: int) -> Callable[[Any], Decimal]:
     return parse
 
 
+_up_to_99999 = _decimal(5, 10)  # 15 digits: SQLite keeps no more
+
+
 def _weight(value: Any) -> Decimal:
-    weight = _decimal(5, 10)(value)  # 15 digits: SQLite keeps no more
+    weight = _up_to_99999(value)
     if not weight:
         raise ValueError("Must be above 0.")
     return weight
@@ -268,34 +274,44 @@ def _truth(value: Any) -> bool:
     return value
 
 
-def _moment(value: Any, now: datetime) -> datetime:
+NO_MOMENT = "Must be a date and time with its zone, such as 2026-03-01T14:30:00Z."
+NOT_THEN = "Must lie between 1970 and now."
+
+
+def _moment(value: Any) -> datetime:
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError(
-                "Must be a date and time with its zone, such as 2026-03-01T14:30:00Z."
-            ) from None
+            raise ValueError(NO_MOMENT) from None
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise ValueError(
-            "Must be a date and time with its zone, such as 2026-03-01T14:30:00Z."
-        )
-    # Compared as naive UTC distances: year 1 and 9999 overflow on conversion.
-    if not EARLIEST <= value <= now + MAX_AHEAD:
-        raise ValueError("Must lie between 1970 and now.")
-    return value.astimezone(UTC)
+        raise ValueError(NO_MOMENT)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # the first and the last day there is
+        raise ValueError(NOT_THEN) from None
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return date.fromisoformat(value.strip())
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    raise ValueError("Must be a date, such as 2026-03-01.")
 
 
 def _email(value: Any) -> str:
-    text = str(_email_line(value)).strip()
+    text = _email_line(value).strip()
     if not EMAIL.fullmatch(text):
         raise ValueError("Must be an e-mail address.")
-    _email_line(text.lower())  # the stored identity may be longer than what was sent
+    if not text.isascii():
+        _email_line(text.lower())  # the identity may be longer than what was sent
     return text
 
 
 def _currency(value: Any) -> str:
-    text = _short(value).upper()
+    text = _line(value).strip().upper()
     if not CURRENCY.fullmatch(text):
         raise ValueError("Must be a currency code of three letters, such as EUR.")
     return text
@@ -318,23 +334,28 @@ def _identity(item: Any) -> tuple[str, str]:
 
 
 def _json_object(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, OBJECT):
         raise ValueError("Must be an object.")
-    nodes, level = 0, [value]
-    for depth in count():  # level by level, without recursion
-        nodes += len(level)
+    nodes, level = 1, [value]
+    for depth in count(1):  # level by level, without recursion
+        inside = [child for node in level for child in _children(node)]
+        nodes += len(inside)
         if nodes > MAX_NODES:
             raise ValueError(f"Must have at most {MAX_NODES:,} values.")
-        if depth > MAX_DEPTH:
+        if inside and depth > MAX_DEPTH:
             raise ValueError(f"Must be nested at most {MAX_DEPTH} deep.")
-        level = [child for node in level for child in _children(node)]
+        level = [node for node in inside if not _is_leaf(node)]
         if not level:
             break
     return value
 
 
 def _children(node: Any) -> Iterable[Any]:
-    """Return the keys and values of this node, or nothing; refuse what is no JSON."""
+    return node if isinstance(node, list) else (*node, *node.values())
+
+
+def _is_leaf(node: Any) -> bool:
+    """Return whether this has nothing inside; refuse what is no JSON."""
     if isinstance(node, str):
         _comment(node)
     elif isinstance(node, float):
@@ -342,13 +363,11 @@ def _children(node: Any) -> Iterable[Any]:
             raise ValueError("Must hold only finite numbers.")
     elif isinstance(node, int):
         _digits(node)
-    elif isinstance(node, list):
-        return node
-    elif isinstance(node, Mapping):
-        return (*node, *node.values())
+    elif isinstance(node, (list, *OBJECT)):
+        return False
     elif node is not None:
         raise ValueError("Must hold only text, numbers, true, false, lists, objects.")
-    return ()
+    return True
 
 
 CUSTOMER_FIELDS: Mapping[str, Parser] = {
@@ -362,6 +381,7 @@ CUSTOMER_FIELDS: Mapping[str, Parser] = {
     "currency": _currency,
     "language": _short,
     "time_zone": _short,
+    "since": _day,
     "attributes": _json_object,
     "identities": _identities,
 }
@@ -369,10 +389,10 @@ RESPONSE_FIELDS: Mapping[str, Parser] = {
     "survey": _slug,
     "source_system": _short,
     "external_id": _id,
-    "customer": lambda value: value,
+    "customer": lambda value: None,  # is read on its own
     "score": _score,
     "comment": _comment,
-    "answered_at": _short,
+    "answered_at": _moment,
     "touchpoint": _slug,
     "channel": _short,
     "language": _short,

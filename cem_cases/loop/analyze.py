@@ -13,7 +13,20 @@ from cem_cases.models import Survey
 
 def analyze(answers: Sequence[Answer]) -> None:
     """Set `band` and `sentiment` of these answers, and the facts of these names."""
+    put_bands(answers)
     sentiment = plugin("COMMENT_ANALYSER")
+    if not sentiment:
+        return
+    for answer in answers:
+        if answer.comment:
+            found = _between(sentiment(answer.comment, answer.language))
+            answer.sentiment = found
+            if found is not None:
+                answer.facts["sentiment"] = found
+
+
+def put_bands(answers: Sequence[Answer]) -> None:
+    """Set `band` of these answers, and the fact of this name."""
     bands: dict[tuple[int, int], str] = {}
     for answer in answers:
         if answer.score is not None:
@@ -21,11 +34,6 @@ def analyze(answers: Sequence[Answer]) -> None:
             if key not in bands:
                 bands[key] = _band(answer.survey, answer.score)
             answer.band = answer.facts["band"] = bands[key]
-        if sentiment and answer.comment:
-            found = _between(sentiment(answer.comment, answer.language))
-            answer.sentiment = found
-            if found is not None:
-                answer.facts["sentiment"] = found
 
 
 def _between(found: float | None) -> Decimal | None:

@@ -21,7 +21,7 @@ from django.db.models import F
 
 from cem_cases import audit
 from cem_cases.conf import audit_keys
-from cem_cases.loop import bulk, moment
+from cem_cases.loop import bulk, happenings, moment
 from cem_cases.models import (
     SYSTEM,
     AuditDetail,
@@ -61,7 +61,7 @@ def append(
     """Append these events, each to its stream, in the order given; return the rows.
 
     `fresh`: all streams are new, nobody else can know of them, so none is locked.
-    Call it inside the transaction of the change. Statements: seven at most.
+    Call it inside the transaction of the change. Statements: nine at most.
     """
     if not events:
         return []
@@ -80,6 +80,7 @@ def append(
         bulk.update(list(heads.values()), ["sequence", "hash"])
     bulk.insert(rows)
     bulk.insert(details)
+    happenings.note(rows)
     _tell(rows)
     return rows
 

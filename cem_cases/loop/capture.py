@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
 from django.db.models.functions import Lower
 
 from cem_cases import enqueue
@@ -38,16 +39,44 @@ TRIES = 5
 """How often a batch is begun again when another process stored some of it first."""
 CHUNK = 1000
 
+_Key = tuple[str, str]
+"""Of a response: the source system, and the external id there."""
 
-@dataclass(frozen=True, slots=True)
+
+class _Stored(NamedTuple):
+    """A response that was stored just now, short of its instance."""
+
+    pk: int
+    row: Sequence[Any]
+    """The columns WRITTEN."""
+    survey: Survey
+
+    def instance(self) -> Response:
+        made = Response(pk=self.pk, **dict(zip(WRITTEN, self.row, strict=True)))
+        made.survey = self.survey
+        made._state.adding = False
+        made._state.db = router.db_for_write(Response)
+        return made
+
+
+@dataclass(slots=True)
 class Outcome:
     """What became of one response that was handed in."""
 
     status: Literal["created", "duplicate", "rejected"]
-    response: Response | None = None
-    """The stored row; of a duplicate the one that was there before."""
     errors: FieldErrors = field(default_factory=dict)
     """Of a rejected one: what is wrong, by field."""
+    _stored: Response | _Stored | None = None
+
+    @property
+    def response(self) -> Response | None:
+        """The stored row; of a duplicate the one that was there before.
+
+        Made when it is asked for: for thousands that takes as long as the rest.
+        """
+        if isinstance(self._stored, _Stored):
+            self._stored = self._stored.instance()
+        return self._stored
 
 
 def record(
@@ -66,49 +95,51 @@ def record(
     """
     given = [responses] if isinstance(responses, Mapping) else list(responses)
     now = now or moment.now()
-    outcomes: list[Outcome | None] = [None] * len(given)
-    valid: list[tuple[int, NewResponse]] = []
     shelf = _Shelf()
-    for n, checked in enumerate(_check(given, shelf, now)):
-        if isinstance(checked, NewResponse):
-            valid.append((n, checked))
-        else:
-            outcomes[n] = Outcome("rejected", errors=checked)
+    checked = _check(given, shelf, now)
     if not partial:
-        _refuse(outcomes)
+        _refuse(checked)
+    valid = [value for value in checked if isinstance(value, NewResponse)]
+    stored: list[Outcome] = []
     with transaction.atomic():
         for start in range(0, len(valid), CHUNK):
-            chunk = valid[start : start + CHUNK]
-            stored = _store([new for _, new in chunk], shelf, now)
-            for (n, _), outcome in zip(chunk, stored, strict=True):
-                outcomes[n] = outcome
-        if any(outcome and outcome.status == "created" for outcome in outcomes):
+            stored += _store(valid[start : start + CHUNK], shelf, now)
+        if any(outcome.status == "created" for outcome in stored):
             enqueue.ring()
-    return [outcome for outcome in outcomes if outcome is not None]
+    outcomes = iter(stored)
+    return [
+        next(outcomes)
+        if isinstance(value, NewResponse)
+        else Outcome("rejected", errors=value)
+        for value in checked
+    ]
 
 
-def _refuse(outcomes: Sequence[Outcome | None]) -> None:
+def _refuse(checked: Sequence[NewResponse | FieldErrors]) -> None:
     errors = {
-        f"[{n}].{name}" if len(outcomes) > 1 else name: messages
-        for n, outcome in enumerate(outcomes)
-        if outcome is not None
-        for name, messages in outcome.errors.items()
+        f"[{n}].{name}" if len(checked) > 1 else name: messages
+        for n, wrong in enumerate(checked)
+        if not isinstance(wrong, NewResponse)
+        for name, messages in wrong.items()
     }
     if errors:
         raise InvalidInput(errors)
 
 
 class _Shelf:
-    """The surveys and touchpoints that a batch names, fetched once, by slug."""
+    """The surveys that a batch names, and the keys of the touchpoints, by slug."""
 
     surveys: Mapping[str, Survey]
-    touchpoints: Mapping[str, Touchpoint]
+    touchpoints: Mapping[str, int]
 
     def fetch(self, values: Sequence[NewResponse]) -> None:
         """Fetch what these name: two queries at most."""
-        self.surveys = _by_slug(Survey, {value.survey for value in values})
-        places = {value.touchpoint for value in values} - {""}
-        self.touchpoints = _by_slug(Touchpoint, places)
+        slugs = {value.survey for value in values}
+        surveys = Survey.objects.filter(slug__in=slugs) if slugs else ()
+        self.surveys = {survey.slug: survey for survey in surveys}
+        slugs = {value.touchpoint for value in values} - {""}
+        touchpoints = Touchpoint.objects.filter(slug__in=slugs)
+        self.touchpoints = dict(touchpoints.values_list("slug", "pk")) if slugs else {}
 
 
 def _check(
@@ -129,11 +160,6 @@ def _check(
         (_misfit(value, shelf) or value) if isinstance(value, NewResponse) else value
         for value in parsed
     ]
-
-
-def _by_slug(model: Any, slugs: set[str]) -> dict[str, Any]:
-    rows = model.objects.filter(slug__in=slugs) if slugs else ()
-    return {row.slug: row for row in rows}
 
 
 def _misfit(value: NewResponse, shelf: _Shelf) -> dict[str, list[str]]:
@@ -170,183 +196,105 @@ def _store_once(
 ) -> list[Outcome]:
     keys = [(value.source_system, value.external_id or uuid4().hex) for value in values]
     known = _known_responses(keys)
-    new: dict[tuple[str, str], NewResponse] = {}
+    new: dict[_Key, NewResponse] = {}
     for key, value in zip(keys, values, strict=True):
-        if key not in known and key not in new:
-            new[key] = value
-    customers = _match([value.customer for value in new.values()], now)
-    rows = {
-        key: _row(key, value, customer, shelf, now)
-        for (key, value), customer in zip(new.items(), customers, strict=True)
-    }
-    bulk.insert(list(rows.values()), unique=["source_system", "external_id"])
+        if key not in known:
+            new.setdefault(key, value)
+    created = _insert(new, shelf, now)
     outcomes = []
     for key in keys:
-        row = rows.get(key)
-        outcomes.append(
-            Outcome("created", row) if row else Outcome("duplicate", known[key])
-        )
-        if row:  # the same again in this chunk is a duplicate
-            known[key] = rows.pop(key)
+        if key in created:  # the same again in this chunk is a duplicate
+            known[key] = created.pop(key)
+            outcomes.append(Outcome("created", _stored=known[key]))
+        else:
+            outcomes.append(Outcome("duplicate", _stored=known[key]))
     return outcomes
 
 
-def _known_responses(
-    keys: Sequence[tuple[str, str]],
-) -> dict[tuple[str, str], Response]:
+def _known_responses(keys: Sequence[_Key]) -> dict[_Key, Response | _Stored]:
     rows = Response.objects.filter(
+        bulk.any_of("external_id", {external_id for _, external_id in keys}),
         source_system__in={source for source, _ in keys},
-        external_id__in={external_id for _, external_id in keys},
     )
     wanted = set(keys)
     found = {(row.source_system, row.external_id): row for row in rows}
     return {key: row for key, row in found.items() if key in wanted}
 
 
+def _insert(
+    new: Mapping[_Key, NewResponse], shelf: _Shelf, now: datetime
+) -> dict[_Key, _Stored]:
+    customers = _match([value.customer for value in new.values()], now)
+    rows = [
+        _row(key, value, customer["pk"], shelf, now)
+        for (key, value), customer in zip(new.items(), customers, strict=True)
+    ]
+    pks = bulk.add(Response, WRITTEN, rows, unique=["source_system", "external_id"])
+    return {
+        key: _Stored(pk, row, shelf.surveys[value.survey])
+        for (key, value), pk, row in zip(new.items(), pks, rows, strict=True)
+    }
+
+
+WRITTEN = (
+    "survey_id",
+    "customer_id",
+    "touchpoint_id",
+    "source_system",
+    "external_id",
+    "channel",
+    "score",
+    "weight",
+    "comment",
+    "language",
+    "wants_contact",
+    "answers",
+    "answered_at",
+    "received_at",
+)
+
+
 def _row(
-    key: tuple[str, str],
-    value: NewResponse,
-    customer: Customer,
-    shelf: _Shelf,
-    now: datetime,
-) -> Response:
+    key: _Key, value: NewResponse, customer: int, shelf: _Shelf, now: datetime
+) -> tuple[Any, ...]:
+    """Return the columns WRITTEN of this response."""
     survey = shelf.surveys[value.survey]
-    touchpoint = shelf.touchpoints.get(value.touchpoint)
-    return Response(
-        survey=survey,
-        customer=customer,
-        touchpoint_id=touchpoint.pk if touchpoint else survey.touchpoint_id,
-        source_system=key[0],
-        external_id=key[1],
-        channel=value.channel,
-        score=value.score,
-        weight=value.weight,
-        comment=value.comment,
-        language=value.language or value.customer.language,
-        wants_contact=value.wants_contact,
-        answers=dict(value.answers),
-        answered_at=value.answered_at or now,
-        received_at=now,
+    return (
+        survey.id,
+        customer,
+        shelf.touchpoints[value.touchpoint]
+        if value.touchpoint
+        else survey.touchpoint_id,
+        *key,
+        value.channel,
+        value.score,
+        value.weight,
+        value.comment,
+        value.language or value.customer.said.get("language", ""),
+        value.wants_contact,
+        dict(value.answers),
+        value.answered_at or now,
+        now,
     )
 
 
-def _match(wanted: Sequence[NewCustomer], now: datetime) -> list[Customer]:
+def _match(wanted: Sequence[NewCustomer], now: datetime) -> list[_Person]:
     """Return the customer of each, created or brought up to date where needed."""
     book = _Book(wanted)
     organizations = _organizations({new.organization for new in wanted} - {""})
-    customers = []
+    people = []
     for new in wanted:
-        customer = book.find(new)
+        person = book.find(new) or book.begin()
         organization = organizations.get(new.organization)
-        if customer is None:
-            customer = Customer(created_at=now)
-            book.created.append(customer)
-        if _apply(customer, new, organization) and customer.pk:
-            book.news.setdefault(customer.pk, []).append((new, organization))
-        book.learn(new, customer)
-        customers.append(customer)
-    book.save()
-    return customers
+        if _apply(person, new, organization) and person["pk"]:
+            book.news.setdefault(person["pk"], []).append((new, organization))
+        book.learn(new, person)
+        people.append(person)
+    book.save(now)
+    return people
 
 
-class _Book:
-    """The customers that these new ones might be, by each of their identities."""
-
-    def __init__(self, wanted: Sequence[NewCustomer]) -> None:
-        self.created: list[Customer] = []
-        self.news: dict[int, list[tuple[NewCustomer, Organization | None]]] = {}
-        self._by_id: dict[str, Customer] = {}
-        self._by_identity: dict[tuple[str, str], Customer] = {}
-        self._new_identities: dict[tuple[str, str], Customer] = {}
-        ids = {new.external_id for new in wanted} - {None}
-        pairs = {pair for new in wanted for pair in new.identities}
-        if ids:
-            rows = Customer.objects.filter(external_id__in=ids)
-            self._by_id = {str(row.external_id): row for row in rows}
-        if pairs:
-            self._load_identities(pairs)
-
-    def _load_identities(self, pairs: set[tuple[str, str]]) -> None:
-        same = {customer.pk: customer for customer in self._by_id.values()}
-        rows = ChannelIdentity.objects.filter(ChannelIdentity.any_of(pairs))
-        found = {
-            (channel, identifier): key
-            for channel, identifier, key in rows.values_list(
-                "channel", "identifier", "customer"
-            )
-            if (channel, identifier) in pairs
-        }
-        # one instance per customer, or the second would undo what the first one changed
-        same |= Customer.objects.in_bulk(set(found.values()) - same.keys())
-        self._by_identity = {pair: same[key] for pair, key in found.items()}
-        self._load_addresses(pairs - found.keys(), same)
-
-    def _load_addresses(
-        self, pairs: set[tuple[str, str]], same: dict[int, Customer]
-    ) -> None:
-        """Find those whose address is in their row only: the host made them so."""
-        addresses = {address for channel, address in pairs if channel == "email"}
-        if not addresses:
-            return
-        rows = Customer.objects.exclude(email="").annotate(address=Lower("email"))
-        # the oldest of several comes last, and stays
-        for row in rows.filter(address__in=addresses).order_by("-pk"):
-            customer = same.setdefault(row.pk, row)
-            self._by_identity["email", row.address] = customer
-            self._new_identities["email", row.address] = customer
-
-    def find(self, new: NewCustomer) -> Customer | None:
-        """Return who this is: by external id, else by a channel identity.
-
-        Someone known under another external id is somebody else, even at the same
-        address: families share them.
-        """
-        if new.external_id in self._by_id:
-            return self._by_id[new.external_id]
-        for pair in new.identities:
-            customer = self._by_identity.get(pair)
-            if customer and not (new.external_id and customer.external_id):
-                return customer
-        return None
-
-    def learn(self, new: NewCustomer, customer: Customer) -> None:
-        """Remember by what this customer is known now."""
-        if customer.external_id:
-            self._by_id[customer.external_id] = customer
-        for pair in new.identities:
-            if pair not in self._by_identity:
-                self._by_identity[pair] = self._new_identities[pair] = customer
-
-    def save(self) -> None:
-        """Write the new customers, the changed ones, the new identities."""
-        bulk.insert(self.created, unique=["external_id"])
-        self._save_news()
-        bulk.insert(
-            [
-                ChannelIdentity(
-                    customer=customer, channel=channel, identifier=identifier
-                )
-                for (channel, identifier), customer in self._new_identities.items()
-            ],
-            unique=["channel", "identifier"],
-        )
-
-    def _save_news(self) -> None:
-        """Apply what is new to the rows as they are now, under their locks."""
-        rows = Customer.objects.select_for_update(no_key=True).filter(pk__in=self.news)
-        current = list(rows.order_by("pk")) if self.news else []
-        for customer in current:
-            for new, organization in self.news[customer.pk]:
-                if customer.external_id and new.external_id not in (
-                    None,
-                    customer.external_id,
-                ):
-                    raise IntegrityError("The customer got another external id.")
-                _apply(customer, new, organization)
-        bulk.update(current, UPDATED)
-
-
-COPIED = (
+SAID = (
     "external_id",
     "name",
     "email",
@@ -356,38 +304,160 @@ COPIED = (
     "currency",
     "language",
     "time_zone",
+    "since",
 )
-UPDATED = (*COPIED, "organization", "attributes")
+CHANGED = (*SAID, "organization_id", "attributes")
+KEPT = ("pk", *CHANGED)
+
+_Person = dict[str, Any]
+"""What is KEPT of a customer, by column. Instances take four times as long."""
+
+_NOBODY: _Person = {name: getattr(Customer(), name) for name in KEPT}
 
 
-def _apply(
-    customer: Customer, new: NewCustomer, organization: Organization | None
-) -> bool:
+def _people(*conditions: Any) -> list[_Person]:
+    rows = Customer.objects.filter(*conditions).values_list(*KEPT)
+    return [dict(zip(KEPT, row, strict=True)) for row in rows]
+
+
+class _Book:
+    """The customers that these new ones might be, by each of their identities."""
+
+    def __init__(self, wanted: Sequence[NewCustomer]) -> None:
+        self.created: list[_Person] = []
+        self.news: dict[int, list[tuple[NewCustomer, int | None]]] = {}
+        self._by_id: dict[str, _Person] = {}
+        self._by_identity: dict[tuple[str, str], _Person] = {}
+        self._new_identities: dict[tuple[str, str], _Person] = {}
+        ids = {new.external_id for new in wanted} - {None}
+        pairs = {pair for new in wanted for pair in new.identities}
+        if ids:
+            found = _people(bulk.any_of("external_id", ids))
+            self._by_id = {person["external_id"]: person for person in found}
+        if pairs:
+            self._load_identities(pairs)
+
+    def _load_identities(self, pairs: set[tuple[str, str]]) -> None:
+        same = {person["pk"]: person for person in self._by_id.values()}
+        rows = ChannelIdentity.objects.filter(
+            bulk.any_of("identifier", {identifier for _, identifier in pairs}),
+            channel__in={channel for channel, _ in pairs},
+        )
+        found = {
+            (channel, identifier): key
+            for channel, identifier, key in rows.values_list(
+                "channel", "identifier", "customer"
+            )
+            if (channel, identifier) in pairs
+        }
+        # one of each, or the second would undo what was said of the first
+        others = set(found.values()) - same.keys()
+        if others:
+            same |= {p["pk"]: p for p in _people(bulk.any_of("pk", others))}
+        self._by_identity = {pair: same[key] for pair, key in found.items()}
+        self._load_addresses(pairs - found.keys(), same)
+
+    def _load_addresses(
+        self, pairs: set[tuple[str, str]], same: dict[int, _Person]
+    ) -> None:
+        """Find those whose address is in their row only: the host made them so."""
+        addresses = {address for channel, address in pairs if channel == "email"}
+        if not addresses:
+            return
+        rows = Customer.objects.exclude(email="").annotate(address=Lower("email"))
+        rows = rows.filter(bulk.any_of("address", addresses))
+        # the oldest of several comes last, and stays
+        for address, *row in rows.order_by("-pk").values_list("address", *KEPT):
+            person = same.setdefault(row[0], dict(zip(KEPT, row, strict=True)))
+            self._by_identity["email", address] = person
+            self._new_identities["email", address] = person
+
+    def find(self, new: NewCustomer) -> _Person | None:
+        """Return who this is: by external id, else by a channel identity.
+
+        Someone known under another external id is somebody else, even at the same
+        address: families share them.
+        """
+        external_id = new.external_id
+        if external_id in self._by_id:
+            return self._by_id[external_id]
+        for pair in new.identities:
+            person = self._by_identity.get(pair)
+            if person and not (external_id and person["external_id"]):
+                return person
+        return None
+
+    def begin(self) -> _Person:
+        """Return somebody new, of whom nothing is known yet."""
+        person = _NOBODY.copy()
+        self.created.append(person)
+        return person
+
+    def learn(self, new: NewCustomer, person: _Person) -> None:
+        """Remember by what this customer is known now."""
+        if person["external_id"]:
+            self._by_id[person["external_id"]] = person
+        for pair in new.identities:
+            if pair not in self._by_identity:
+                self._by_identity[pair] = self._new_identities[pair] = person
+
+    def save(self, now: datetime) -> None:
+        """Write the new customers, the changed ones, the new identities."""
+        rows = [(*_changed(person), now) for person in self.created]
+        names = (*CHANGED, "created_at")
+        keys = bulk.add(Customer, names, rows, unique=["external_id"])
+        for person, key in zip(self.created, keys, strict=True):
+            person["pk"] = key
+        self._save_news()
+        bulk.add(
+            ChannelIdentity,
+            ("customer_id", "channel", "identifier"),
+            [(person["pk"], *pair) for pair, person in self._new_identities.items()],
+            unique=["channel", "identifier"],
+            keys=False,
+        )
+
+    def _save_news(self) -> None:
+        """Apply what is new to the rows as they are now, under their locks."""
+        if not self.news:
+            return
+        rows = Customer.objects.select_for_update(no_key=True).order_by("pk")
+        rows = rows.filter(bulk.any_of("pk", self.news))
+        current = [dict(zip(KEPT, row, strict=True)) for row in rows.values_list(*KEPT)]
+        for person in current:
+            for new, organization in self.news[person["pk"]]:
+                if person["external_id"] and new.external_id not in (
+                    None,
+                    person["external_id"],
+                ):
+                    raise IntegrityError("The customer got another external id.")
+                _apply(person, new, organization)
+        bulk.change(Customer, CHANGED, [tuple(person.values()) for person in current])
+
+
+_changed = itemgetter(*CHANGED)
+
+
+def _apply(person: _Person, new: NewCustomer, organization: int | None) -> bool:
     """Take over what is said of the customer now; return whether it was news.
 
     What is not said stays as it is: an answer without a segment takes none away.
     """
-    news = {
-        name: value
-        for name in COPIED
-        if (value := getattr(new, name)) not in (None, "")
-        and value != getattr(customer, name)
-    }
-    if organization is not None and organization.pk != customer.organization_id:
-        news["organization"] = organization
-    attributes = {**customer.attributes, **new.attributes}
-    if attributes != customer.attributes:
-        news["attributes"] = attributes
-    for name, value in news.items():
-        setattr(customer, name, value)
+    news = {name: value for name, value in new.said.items() if value != person[name]}
+    if organization and organization != person["organization_id"]:
+        news["organization_id"] = organization
+    if not new.attributes.items() <= person["attributes"].items():
+        news["attributes"] = {**person["attributes"], **new.attributes}
+    person.update(news)
     return bool(news)
 
 
-def _organizations(names: set[str]) -> dict[str, Organization]:
-    """Return the organizations of these names, created where they are new."""
+def _organizations(names: set[str]) -> dict[str, int]:
+    """Return the keys of the organizations of these names, created where they are new."""
     if not names:
         return {}
-    found = {row.name: row for row in Organization.objects.filter(name__in=names)}
-    new = [Organization(name=name) for name in sorted(names - found.keys())]
-    bulk.insert(new, unique=["name"])
-    return found | {row.name: row for row in new}
+    rows = Organization.objects.filter(name__in=names)
+    found = dict(rows.values_list("name", "pk"))
+    new = sorted(names - found.keys())
+    keys = bulk.add(Organization, ["name"], [(name,) for name in new], unique=["name"])
+    return found | dict(zip(new, keys, strict=True))

@@ -8,6 +8,7 @@ with StaleVersion. Verbs return the case, fresh from the lock.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -22,7 +23,8 @@ from cem_cases.exceptions import (
     NotAllowedNow,
     StaleVersion,
 )
-from cem_cases.loop import audit, clocks, given, moment, owners, targets
+from cem_cases.loop import audit, clocks, given, moment, owners, staffing, targets
+from cem_cases.loop.roster import Roster
 from cem_cases.models import (
     Case,
     Contact,
@@ -34,6 +36,8 @@ from cem_cases.models import (
 
 WAITING = ("waiting_reason", "waiting_until")
 TIMES = ("policy_version", "due_at")
+OWNER = ("owner", "owner_is_manual", "assignment")
+ACTIVITY = ("last_activity_at", "quiet_hours")
 LONGEST_WAIT = timedelta(days=366)
 
 
@@ -65,6 +69,7 @@ def claim(
         owner_is_manual=True,
         status=Case.Status.OPEN,
         last_activity_at=now,
+        quiet_hours=0,
         version=F("version") + 1,
     )
     fresh = Case.objects.select_related("owner").get(pk=case.pk)
@@ -96,25 +101,29 @@ def assign(
 ) -> Case:
     """Give the case to a member of its team, or of `team`; None: back to the queue.
 
-    Where some policy asks for the team, the case may come under another one. To whom it belongs already changes nothing.
-    Raises InvalidInput if `to` is no active member of the team.
+    Where some policy asks for the team, the case may come under another one. To whom it
+    belongs already changes nothing. In the queue it waits for somebody to claim it: no
+    rule gives it away again. Raises InvalidInput if `to` is absent or no active member of
+    the team; room, skills, working hours and declines are for the caller to judge.
     """
     now = now or moment.now()
     locked = _lock(case, "unassign" if to is None else "assign", version)
     before = (locked.team_id, locked.owner_id)
     if team is not None:
         locked.team = team
-    if to is not None and not owners.may_own(to, locked.team_id):
-        raise InvalidInput({"to": ["Must be an active member of the case's team."]})
+    if to is not None:
+        _check_may_own(to, locked.team_id, by, now)
     locked.owner_id = None if to is None else to.pk
     locked.owner_is_manual = to is not None
+    if to is None:
+        locked.assignment = None
     if before == (locked.team_id, locked.owner_id):
         return locked
     resumed = _end_waiting(locked, now)
     if locked.team_id != before[0]:
         targets.reconsider([locked], changed=["case.team"], now=now)
     owners.move_load(before, (locked.team_id, locked.owner_id))
-    _save(locked, now, "team", "owner", "owner_is_manual", *WAITING, *TIMES)
+    _save(locked, now, "team", *OWNER, *WAITING, *TIMES)
     _record(
         locked,
         "case.assigned" if to is not None else "case.unassigned",
@@ -126,6 +135,62 @@ def assign(
         resumed=resumed,
     )
     return locked
+
+
+def _check_may_own(
+    to: AbstractBaseUser, team_id: int | None, by: AbstractBaseUser, now: datetime
+) -> None:
+    chooser = rules.Chooser.ONESELF if to.pk == by.pk else rules.Chooser.PERSON
+    found = owners.standing(to, team_id, chooser, now=now)
+    if not found.is_eligible:
+        raise InvalidInput({"to": [staffing.refusal(to, found)]})
+
+
+@transaction.atomic
+def decline(
+    case: Case,
+    *,
+    by: AbstractBaseUser,
+    reason: str,
+    version: int | None = None,
+    now: datetime | None = None,
+) -> Case:
+    """Give one's case back: rules do not offer it to the same person again.
+
+    It keeps its age, and its clocks run on. As its rule wants, the next one gets it at
+    once; else it waits in the team's queue. Raises NotAllowedNow for anybody but its
+    owner.
+    """
+    now = now or moment.now()
+    locked = _lock(case, "decline", version)
+    if locked.owner_id != by.pk:
+        raise NotAllowedNow(f"Case {locked} is not yours: only its owner declines it.")
+    text = given.text(reason, "reason")
+    resumed = _end_waiting(locked, now)
+    staffing.decline(locked, by=by, now=now)
+    members = _members(locked, now)
+    members.release(locked.team_id, by.pk)
+    locked.owner, locked.owner_is_manual = None, False
+    _record(locked, "case.declined", by, now, text=text, resumed=resumed)
+    _pass_on(locked, members, now)
+    _save(locked, now, *OWNER, *WAITING, *TIMES)
+    return locked
+
+
+def _members(case: Case, now: datetime) -> Roster:
+    return Roster([case.team_id] if case.team_id else [], now=now)
+
+
+def _pass_on(case: Case, members: Roster, now: datetime) -> None:
+    """Give a case that nobody has to the next one, if some rule wants that."""
+    found = staffing.give_again(case, members)
+    members.save()
+    if found is None:
+        return
+    event, choice = found
+    (saved,) = audit.append([event], now=now)
+    if not choice.winner:
+        staffing.alert([staffing.nobody(saved, case, choice)], now=now)
 
 
 @transaction.atomic
@@ -417,8 +482,8 @@ def reopen(
 ) -> Case:
     """Take a resolved case up again: the next cycle of its resolution clock begins.
 
-    It returns to its owner; where the owner may not own cases of the team any more,
-    to the team's queue. Raises NotAllowedNow also where the customer has another active
+    It returns to its owner, or to the substitute of an absent one; where neither may own
+    it, the next one gets it, as its rule wants, or it waits in the team's queue. Raises NotAllowedNow also where the customer has another active
     case by now, and the survey allows one at a time.
     """
     now = now or moment.now()
@@ -428,13 +493,12 @@ def reopen(
     locked.cycle += 1
     locked.reopened_at, locked.resolved_at, locked.outcome = now, None, ""
     choice = clocks.reopened(locked, at=now)
-    if locked.owner is not None and owners.may_own(locked.owner, locked.team_id):
-        owners.move_load((None, None), (locked.team_id, locked.owner_id))
-    else:
-        locked.owner, locked.status = None, Case.Status.NEW
-    _save(
-        locked, now, "owner", "cycle", "reopened_at", "resolved_at", "outcome", *TIMES
-    )
+    members = _members(locked, now)
+    before, to = locked.owner_id, _returns_to(locked, members)
+    if to is None:
+        locked.status = Case.Status.NEW
+    if to != before:
+        locked.owner_id, locked.owner_is_manual = to, False
     _record(
         locked,
         "case.reopened",
@@ -442,11 +506,25 @@ def reopen(
         now,
         text=text,
         cycle=locked.cycle,
+        to=None if to is None else str(to),
         policy=choice.policy and choice.policy.version.policy_id,
         policy_version=choice.policy and choice.policy.version.number,
         policies=list(choice.looks),
     )
+    if to is None:
+        _pass_on(locked, members, now)
+    else:
+        members.save()
+    times = ("reopened_at", "resolved_at", "outcome")
+    _save(locked, now, "cycle", *times, *OWNER, *TIMES)
     return locked
+
+
+def _returns_to(case: Case, members: Roster) -> Any | None:
+    """Return who gets a reopened case, and count it for them; None: nobody."""
+    if case.team_id is None or case.owner_id is None:
+        return None
+    return members.give(case.team_id, case.owner_id, rules.Chooser.REOPENING)
 
 
 @transaction.atomic
@@ -484,8 +562,8 @@ def _stale(case: Case) -> StaleVersion:
 
 def _save(case: Case, now: datetime, *names: str) -> None:
     case.version += 1
-    case.last_activity_at = now
-    case.save(update_fields=["status", "version", "last_activity_at", *names])
+    case.last_activity_at, case.quiet_hours = now, 0
+    case.save(update_fields=["status", "version", *ACTIVITY, *names])
 
 
 def _record(

@@ -24,6 +24,7 @@ from cem_cases.models import (
     Rule,
     SlaPolicy,
     Target,
+    Team,
     sees_everything,
 )
 
@@ -271,6 +272,48 @@ def _republish(
     except sla.InvalidPolicy as error:
         raise ValidationError(f"Policy {policy.name!r}: {error}") from None
     return policies.publish(policy, terms, now=now)
+
+
+@transaction.atomic
+def save_team(
+    team: Team,
+    *,
+    members: Sequence[Membership] | None = None,
+    by: AbstractBaseUser | None,
+    now: datetime | None = None,
+) -> None:
+    """Save a team with these memberships, new or changed, and note who did it.
+
+    Members that are not given stay as they are: nobody is taken out, who leaves is
+    switched off. What rules count, with the team and with its members, is not touched.
+    Raises ValidationError.
+    """
+    now = now or moment.now()
+    is_new = team._state.adding
+    if not is_new:
+        saved = Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+        team.assigned_count = saved.assigned_count
+    team.full_clean()
+    team.save()
+    _keep_members(team, members or ())
+    _record(team, is_new, by, now, **_fields(team), members=_plain(_members(team)))
+
+
+def _keep_members(team: Team, rows: Sequence[Membership]) -> None:
+    locked = Membership.objects.select_for_update(no_key=True).filter(team=team)
+    saved = {row.pk: row for row in locked.order_by("pk")} if rows else {}
+    for row in rows:
+        row.team = team
+        if found := saved.get(row.pk):
+            row.open_cases = found.open_cases
+            row.last_assigned = found.last_assigned
+        row.full_clean()
+        row.save()
+
+
+def _members(team: Team) -> list[dict[str, Any]]:
+    names = ("user", "role", "capacity", "skills", "is_active")
+    return list(team.memberships.order_by("user").values(*names))
 
 
 def _fields(row: models.Model) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 `examine` reads and changes nothing. It costs a few dozen statements that go by index and
 stop early, however large the tables are. A look that fails is a finding itself, and the
 others go on. What decides over cases is looked at in `soundness`, what waits in
-`lateness`; here are the machine and its settings.
+`lateness`, who owns them in `staffcheck`; here are the machine and its settings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from cem_cases.loop import findings, lateness, moment, soundness
+from cem_cases.loop import findings, lateness, moment, soundness, staffcheck
 from cem_cases.loop.findings import Finding, Level, Said
 
 SKEWED = timedelta(seconds=5)
@@ -44,6 +44,7 @@ def examine(
         "policies": lambda: soundness.of_policies(at),
         "calendars": lambda: soundness.of_calendars(at),
         "rules": soundness.of_rules,
+        "owners": staffcheck.of_owners,
         "sweep": lambda: lateness.of_sweep(at),
         "answers": lambda: lateness.of_answers(at),
         "e-mails": lambda: lateness.of_mails(at),

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, transaction
@@ -21,8 +22,8 @@ from django.db.models import QuerySet
 
 from cem_cases import enqueue
 from cem_cases.conf import conf
-from cem_cases.loop import analyze, audit, facts, moment, route
-from cem_cases.models import Response
+from cem_cases.loop import analyze, audit, facts, moment, react, route
+from cem_cases.models import Happening, Response
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class Drained:
     processed: int = 0
     opened: int = 0
     joined: int = 0
+    reacted: int = 0
+    """Happenings of cases at which rules have looked."""
     failed: int = 0
     """Rows that failed this time; each is tried again later, or parked."""
     more: bool = False
@@ -50,30 +53,51 @@ def drain(*, seconds: float | None = None, now: datetime | None = None) -> Drain
     """Process what waits until nothing does, or until the time is up.
 
     Safe to run at any time, in any number of processes. `now` is for the due times of
-    retries only: the clocks of a case start when its response was received.
+    retries and for what rules do about cases: the clocks of a new one start when its
+    response was received.
     """
     done, until = Drained(), None if seconds is None else time.monotonic() + seconds
     now = now or moment.now()
     size = conf().BATCH_SIZE
-    while _settle(done, now, Response.objects.waiting(now).order_by("pk")[:size]):
+    while any(
+        _settle(line, done, now, line.waiting(now).order_by("pk")[:size])
+        for line in LINES
+    ):
         if until is not None and time.monotonic() > until:
             done.more = True
             break
     return done
 
 
-def _settle(done: Drained, now: datetime, rows: QuerySet[Response]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Rows that wait, what is done with a batch of them, and what is said of a failure."""
+
+    model: type[Response] | type[Happening]
+    process: Callable[[Sequence[int], datetime], Mapping[str, int]]
+    """Takes the keys of locked rows; returns what to add to which field of Drained."""
+    parked: Callable[[Any], audit.NewEvent]
+    needed: Sequence[str] = ("attempts",)
+    """What is read of a row that fails: another column of it may be unreadable."""
+
+    def waiting(self, now: datetime) -> QuerySet[Any]:
+        return self.model.objects.waiting(now)
+
+
+def _settle(line: _Line, done: Drained, now: datetime, rows: QuerySet[Any]) -> bool:
     """Process these rows, and return whether there were any.
 
     Where that fails: the halves of them, down to the one that fails alone.
     """
     for attempt in range(1, TRIES + 1):
         batch: list[int] = []
+        counts: Mapping[str, int] = {}
         try:
             with transaction.atomic():
                 locked = rows.select_for_update(skip_locked=True, no_key=True)
                 batch.extend(locked.values_list("pk", flat=True))
-                routed = _process(batch, now)
+                if batch:
+                    counts = line.process(batch, now)
         except ImproperlyConfigured:
             raise  # no row is to blame
         except Exception as error:
@@ -81,65 +105,84 @@ def _settle(done: Drained, now: datetime, rows: QuerySet[Response]) -> bool:
                 continue
             if not batch:
                 raise
-            _isolate(done, now, batch, error)
+            _isolate(line, done, now, batch, error)
             return True
         else:
-            done.processed += len(batch)
-            done.opened += routed.opened
-            done.joined += routed.joined
+            for name, count in counts.items():
+                setattr(done, name, getattr(done, name) + count)
             break
     return bool(batch)
 
 
-def _process(batch: Sequence[int], now: datetime) -> route.Routed:
-    if not batch:
-        return route.Routed()
+def _route(batch: Sequence[int], now: datetime) -> Mapping[str, int]:
     by = route.setup()
     answers = facts.answers(batch, by.facts)
     analyze.analyze(answers)
-    return route.route(answers, by, now=now)
+    routed = route.route(answers, by, now=now)
+    return {
+        "processed": len(answers),
+        "opened": routed.opened,
+        "joined": routed.joined,
+    }
+
+
+def _react(batch: Sequence[int], now: datetime) -> Mapping[str, int]:
+    return {"reacted": react.react(batch, now=now)}
 
 
 def _isolate(
-    done: Drained, now: datetime, keys: Sequence[int], error: Exception
+    line: _Line, done: Drained, now: datetime, keys: Sequence[int], error: Exception
 ) -> None:
     if len(keys) == 1:
-        done.failed += _postpone(keys[0], now, error)
+        done.failed += _postpone(line, keys[0], now, error)
         return
     middle = len(keys) // 2
     for half in (keys[:middle], keys[middle:]):
         # Asked again: another worker may have taken some of them meanwhile.
-        rows = Response.objects.waiting(now).filter(pk__in=half)
-        _settle(done, now, rows.order_by("pk"))
+        rows = line.waiting(now).filter(pk__in=half)
+        _settle(line, done, now, rows.order_by("pk"))
 
 
 @transaction.atomic
-def _postpone(key: int, now: datetime, error: Exception) -> bool:
+def _postpone(line: _Line, key: int, now: datetime, error: Exception) -> bool:
     """Count the failure; wait twice as long as last time, or park the row.
 
     Returns False where another worker took the row meanwhile: then it is theirs.
     """
-    rows = Response.objects.waiting(now).filter(pk=key)
-    response = rows.only("attempts").select_for_update(no_key=True).first()
-    if response is None:
+    rows = line.waiting(now).filter(pk=key).select_for_update(no_key=True)
+    row = rows.only(*line.needed).first()
+    if row is None:
         return False
-    response.attempts += 1
-    response.error = _describe(error)
-    wait = timedelta(seconds=conf().RETRY_SECONDS * 2 ** (response.attempts - 1))
-    response.next_attempt_at = now + min(wait, LONGEST_WAIT)
-    if response.attempts >= conf().MAX_ATTEMPTS:
-        response.failed_at = now
-        audit.append([_parked(response)], now=now)
-    response.save(update_fields=["attempts", "error", "next_attempt_at", "failed_at"])
-    logger.error("Response %d failed: %s", response.pk, response.error)
+    row.attempts += 1
+    row.error = _describe(error)
+    wait = timedelta(seconds=conf().RETRY_SECONDS * 2 ** (row.attempts - 1))
+    row.next_attempt_at = now + min(wait, LONGEST_WAIT)
+    if row.attempts >= conf().MAX_ATTEMPTS:
+        row.failed_at = now
+        audit.append([line.parked(row)], now=now)
+    row.save(update_fields=["attempts", "error", "next_attempt_at", "failed_at"])
+    logger.error("%s %d failed: %s", line.model.__name__, row.pk, row.error)
     return True
 
 
-def _parked(response: Response) -> audit.NewEvent:
+def _response_parked(row: Response) -> audit.NewEvent:
     return audit.NewEvent(
         kind="response.failed",
-        payload={"response": response.pk, "error": response.error},
+        payload={"response": row.pk, "error": row.error},
     )
+
+
+def _happening_parked(row: Happening) -> audit.NewEvent:
+    return audit.NewEvent(
+        kind="happening.failed",
+        payload={"happening": row.pk, "event": row.event_id, "error": row.error},
+    )
+
+
+LINES = (
+    _Line(Response, _route, _response_parked),
+    _Line(Happening, _react, _happening_parked, ("attempts", "event")),
+)
 
 
 def _describe(error: Exception) -> str:

@@ -7,27 +7,26 @@ carries it out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from cem_cases import rules
+from cem_cases.loop import calls, invitations, letters, outgoing, telling
 
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """That a rule wants something to go out, and about what."""
-
-    rule: rules.Rule
-    effect: rules.Effect
-    customer: int
-    """The customer's key."""
-    case: int | None
-    """The case's key; None: there is none, nobody can be notified of it."""
-    response: int | None = None
-    """The response's key, where a response made the rule act."""
-    event: int | None = None
-    """The key of the event that made the rule act, where one did."""
+Due = outgoing.Due
 
 
 def perform(due: Sequence[Due], *, now: datetime) -> None:
-    """Write what these effects need to go out; call it inside the transaction."""
+    """Write what these effects need to go out; call it inside the transaction.
+
+    The number of statements does not depend on theirs. What cannot go out (a template
+    that is gone, a webhook that is off) is a row with its reason. Raises IntegrityError
+    for an effect that was performed before.
+    """
+    told = [(d, d.effect) for d in due if isinstance(d.effect, rules.Notify)]
+    written = [(d, d.effect) for d in due if isinstance(d.effect, rules.SendTemplate)]
+    called = [(d, d.effect) for d in due if isinstance(d.effect, rules.CallWebhook)]
+    invited = [(d, d.effect) for d in due if isinstance(d.effect, rules.Invite)]
+    telling.tell(told, now=now)
+    letters.write(written, now=now)
+    calls.write(called, now=now)
+    invitations.write(invited, now=now)

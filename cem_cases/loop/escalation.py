@@ -153,7 +153,7 @@ def _reassign(
     lead, before = who.lead_for(case), case.owner_id
     if lead is None:
         return _Taken("there is no lead to take it", leads)
-    case.owner_id = lead.user_id
+    case.owner_id, case.owner_is_manual = lead.user_id, False
     case.move("assign")
     moved[case.pk] = (case.team_id, before)
     event = audit.NewEvent(
@@ -194,7 +194,11 @@ def _save_cases(
     for case in changed:
         case.version += 1
     bulk.update(
-        changed, ["owner", "status", "priority", "policy_version", "due_at", "version"]
+        changed,
+        [
+            *("owner", "owner_is_manual", "status", "priority"),
+            *("policy_version", "due_at", "version"),
+        ],
     )
 
 

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from cem_cases import rules
 from cem_cases.loop import bulk
-from cem_cases.models import Explanation
+from cem_cases.models import Explanation, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """That a rule was looked at, for people to read."""
+
+    rule: int
+    version: int
+    name: str | None
+    """As it is called now; None: it is not there any more."""
+    matched: bool
+    because: str
+    """What decided, with the values seen."""
 
 
 def digest(looks: str) -> str:
@@ -31,6 +46,38 @@ def keep(texts: Iterable[str]) -> Mapping[str, int]:
         )
         found |= _known(new)
     return {by_digest[d]: key for d, key in found.items()}
+
+
+def read(texts: Iterable[str]) -> Mapping[str, Sequence[Look]]:
+    """Return what these explanations say, by text, in one query.
+
+    A text that somebody spoiled in the database says nothing.
+    """
+    found = {text: _looks(text) for text in set(texts)}
+    keys = {look.rule for looks in found.values() for look in looks}
+    names: dict[int, str] = {}
+    if keys:
+        names = dict(Rule.objects.filter(pk__in=keys).values_list("pk", "name"))
+    return {
+        text: [
+            Look(
+                rule=look.rule,
+                version=look.version,
+                name=names.get(look.rule),
+                matched=look.matched,
+                because=look.because,
+            )
+            for look in looks
+        ]
+        for text, looks in found.items()
+    }
+
+
+def _looks(text: str) -> list[rules.Look]:
+    try:
+        return rules.read_looks(text)
+    except (TypeError, ValueError):
+        return []
 
 
 def _known(digests: Iterable[str]) -> dict[str, int]:

@@ -66,7 +66,7 @@ def answers(keys: Collection[int], names: Collection[str]) -> list[Answer]:
     found, fixed = [], len(COLUMNS)
     for row in rows:
         survey, known = surveys[row[1]]
-        answer = Answer(row[0], survey, *row[4:fixed], {**known})
+        answer = Answer(row[0], survey, *row[4:fixed], {**known})  # type: ignore[call-arg]
         if row[2] in touchpoints:
             answer.facts |= touchpoints[row[2]][1]
         read(row[fixed:], answer.facts)
@@ -141,7 +141,7 @@ Document = tuple[str, str, Sequence[str]]
 
 
 def _documents(names: Iterable[str]) -> list[Document]:
-    found = []
+    found: list[Document] = []
     for prefix, column in FAMILIES.items():
         keys = [n.removeprefix(prefix) for n in names if n.startswith(prefix)]
         if keys:

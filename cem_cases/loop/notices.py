@@ -103,10 +103,10 @@ def gather(*, now: datetime) -> int:
         .values_list("recipient_id", flat=True)
         .distinct()
     )
-    domain = _domain()
+    of = domain()
     made, after = 0, Q()
     while keys := list(recipients.filter(after)[:PEOPLE_AT_ONCE]):
-        made += _make_digests(keys, domain, now)
+        made += _make_digests(keys, of, now)
         after = Q(recipient__gt=keys[-1])
     return made
 
@@ -130,7 +130,7 @@ def retry_failed(deliveries: Iterable[Delivery], *, now: datetime) -> int:
     return len(found)
 
 
-def _domain() -> str:
+def domain() -> str:
     """Return the domain of new Message-IDs: the site's, or this machine's."""
     host = urlsplit(conf().SITE_URL).hostname
     return punycode(host) if host else str(DNS_NAME)

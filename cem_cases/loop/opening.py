@@ -6,14 +6,31 @@ A customer has one active case at a time, unless the survey says otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from cem_cases import rules
-from cem_cases.loop import audit, bulk, clocks, facts, owners, policies, sla, targets
+from cem_cases.loop import (
+    audit,
+    bulk,
+    clocks,
+    facts,
+    owners,
+    policies,
+    sla,
+    staffing,
+    tagging,
+    targets,
+)
+from cem_cases.loop.roster import Roster
 from cem_cases.models import Case, Customer, Survey, Team
 
-CANDIDATES_KEPT = 20
+
+JOINED = (
+    *("priority", "is_complaint", "policy_version", "due_at", "version"),
+    *("last_activity_at", "quiet_hours"),
+)
+"""What an answer may change of the case that it joins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +48,8 @@ def open_cases(
 ) -> tuple[Sequence[Case], Sequence[Case]]:
     """Open or join a case for each of these; return those opened and those joined.
 
-    `found` are the policies that may apply. Sets `case_id` of the answers, unsaved: the caller saves it in the same
-    transaction. A customer with an active case gets no second one, unless the survey
+    `found` are the policies that may apply. Sets `case_id` of the answers, unsaved: the
+    caller saves it in the same transaction. A customer with an active case gets no second one, unless the survey
     says so. The clocks start when the response was received: what the answer waited
     for a worker counts against us, not against the customer.
     """
@@ -44,12 +61,12 @@ def open_cases(
     for opening in openings:
         answer = opening.answer
         case = active.get(answer.customer_id)
-        if case is None or answer.survey.repeat == Survey.Repeat.ANOTHER:
+        if case is not None and may_join(answer):
+            joins.append((case, opening))
+        else:
             case = _new_case(opening)
             fresh.append((case, opening))
             active[answer.customer_id] = case
-        else:
-            joins.append((case, opening))
     _open(fresh, found, now)
     for case, opening in fresh + joins:
         opening.answer.case_id = case.pk
@@ -57,12 +74,24 @@ def open_cases(
     return [case for case, _ in fresh], [case for case, _ in joins]
 
 
+def may_join(answer: facts.Answer) -> bool:
+    """Whether this answer joins a case of its customer that is active."""
+    return answer.survey.repeat != Survey.Repeat.ANOTHER
+
+
+def raised(priority: int, answer: facts.Answer) -> int:
+    """Return the priority of an active case once this answer has joined it."""
+    raises = answer.survey.repeat == Survey.Repeat.RAISE
+    return priority - (raises and priority > rules.Priority.URGENT)
+
+
 def _active_cases(openings: Iterable[Opening]) -> dict[int, Case]:
     """Lock the customers, so that none gets two cases at a time; return their cases."""
     keys = {opening.answer.customer_id for opening in openings}
-    customers = Customer.objects.select_for_update(no_key=True).filter(pk__in=keys)
+    wanted = bulk.among(keys)
+    customers = Customer.objects.select_for_update(no_key=True).filter(pk__in=wanted)
     list(customers.order_by("pk").values_list("pk"))
-    cases = Case.objects.active().filter(customer__in=keys).order_by("pk")
+    cases = Case.objects.active().filter(customer__in=wanted).order_by("pk")
     return {case.customer_id: case for case in cases.select_for_update(no_key=True)}
 
 
@@ -94,41 +123,75 @@ def _open(
     chosen, started = [], []
     for case, opening in fresh:
         case.team = teams.get(opening.decision.team or "")
-        choice = policies.choose(found, {**opening.answer.facts, **facts.of_case(case)})
+        choice = policy_of(case, opening, found)
         chosen.append(choice)
         started += clocks.first(choice.policy, case)
-    roster = owners.Roster(
-        {c.team_id for c, o in fresh if o.decision.assign and c.team_id}, now=now
-    )
-    owned = [_choose_owner(case, opening, roster) for case, opening in fresh]
+    owned, roster = _choose_owners(fresh, now)
     bulk.insert([case for case, _ in fresh])
+    tags = tagging.add((case, opening.decision.tags) for case, opening in fresh)
     for clock in started:
         clock.case_id = clock.case.pk
     bulk.insert(started)
     roster.save()
-    events = []
+    events, waiting = [], []
     for (case, opening), policy, owner in zip(fresh, chosen, owned, strict=True):
-        events.append(_opened(case, opening, policy))
+        events.append(_opened(case, opening, policy, tags.get(case.pk, ())))
         if owner is not None:
-            events.append(_assigned_by_rule(case, opening, owner))
-    audit.append(events, now=now, fresh=True)
+            events.append(staffing.event(case, owner))
+            if not owner.winner:
+                waiting.append((len(events) - 1, case, owner))
+    saved = audit.append(events, now=now, fresh=True)
+    staffing.alert(
+        [staffing.nobody(saved[n], case, owner) for n, case, owner in waiting], now=now
+    )
 
 
-def _choose_owner(
-    case: Case, opening: Opening, roster: owners.Roster
-) -> rules.Choice | None:
-    """Give the case its owner, if a rule asked for one; return what was said of whom."""
-    assign = opening.decision.assign
-    if assign is None or case.team_id is None:
-        return None
-    choice, owner_id = roster.assign(case.team_id, assign.strategies[0])
-    if owner_id is not None:
-        case.owner_id = owner_id
-        case.move("assign")
-    return choice
+def policy_of(
+    case: Case, opening: Opening, found: Sequence[policies.Policy]
+) -> policies.Choice:
+    """Return the policy of a new case: the one that a rule names, or the first to hold."""
+    name = opening.decision.policy
+    if name is not None:
+        for policy in found:
+            if policy.version.policy.name == name:
+                case.policy_is_set = True
+                return policies.named(policy)
+    return policies.choose(found, opening.answer.facts | facts.of_case(case))
 
 
-def _opened(case: Case, opening: Opening, choice: policies.Choice) -> audit.NewEvent:
+def _choose_owners(
+    fresh: Sequence[tuple[Case, Opening]], now: datetime
+) -> tuple[list[rules.Choice | None], Roster]:
+    """Give each case its owner, if a rule asks for one; return what was said of whom.
+
+    The counters of those who got one are for the caller to save.
+    """
+    asked = [
+        rules.wanted(opening.decision.assign, opening.decision.owner)
+        if case.team_id
+        else None
+        for case, opening in fresh
+    ]
+    teams = {
+        case.team_id for (case, _), wants in zip(fresh, asked, strict=True) if wants
+    }
+    roster = Roster([key for key in teams if key], now=now)
+    keys = [case.customer_id for case, _ in fresh]
+    hints = owners.hints(zip(keys, asked, strict=True))
+    owned: list[rules.Choice | None] = []
+    for (case, _), wants in zip(fresh, asked, strict=True):
+        if wants is None:
+            owned.append(None)
+            continue
+        hint = hints.of(case.customer_id)
+        owned.append(staffing.give(case, wants, roster, hint=hint))
+        hints.remember(case.customer_id, case.owner_id)
+    return owned, roster
+
+
+def _opened(
+    case: Case, opening: Opening, choice: policies.Choice, tags: Sequence[str]
+) -> audit.NewEvent:
     decision, version = opening.decision, case.policy_version
     return audit.NewEvent(
         kind="case.opened",
@@ -140,6 +203,7 @@ def _opened(case: Case, opening: Opening, choice: policies.Choice) -> audit.NewE
             "team": case.team and case.team.slug,
             "team_not_found": None if case.team else decision.team,
             "is_complaint": case.is_complaint,
+            "tags": tags,
             "policy": version and version.policy_id,
             "policy_version": version and version.number,
             "policies": list(choice.looks),
@@ -151,30 +215,15 @@ def _opened(case: Case, opening: Opening, choice: policies.Choice) -> audit.NewE
     )
 
 
-def _assigned_by_rule(
-    case: Case, opening: Opening, choice: rules.Choice
-) -> audit.NewEvent:
-    return audit.NewEvent(
-        kind="case.assigned" if choice.winner else "case.not_assigned",
-        case=case,
-        payload={
-            "to": choice.winner and choice.winner.user,
-            "by_rule": case.rule_id,
-            "strategy": str(opening.decision.assign),
-            "candidates": [asdict(v) for v in choice.verdicts[:CANDIDATES_KEPT]],
-        },
-    )
-
-
 def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
     """Let each response join the active case of its customer."""
     events, changed, complaints = [], {}, []
+    tags = tagging.add((case, opening.decision.tags) for case, opening in joins)
     sla.resume_cases(_answered(joins), now=now)
     for case, opening in joins:
         before = case.priority
-        raises = opening.answer.survey.repeat == Survey.Repeat.RAISE
-        if raises and before > rules.Priority.URGENT:
-            case.priority -= 1
+        case.priority = raised(before, opening.answer)
+        if case.priority != before:
             changed[case.pk] = case
         if opening.decision.is_complaint and not case.is_complaint:
             case.is_complaint = True
@@ -186,7 +235,9 @@ def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
             "priority": rules.Priority(case.priority).word,
             "priority_before": rules.Priority(before).word,
             "is_complaint": case.is_complaint,
+            "tags": tags.pop(case.pk, ()),
         }
+        case.last_activity_at, case.quiet_hours = now, 0
         events.append(audit.NewEvent(kind="case.joined", case=case, payload=payload))
     found = list(changed.values())
     facts_changed = ["case.priority", "case.is_complaint"]
@@ -195,9 +246,7 @@ def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
         clocks.complaint(case, at=now)
     for case in found:
         case.version += 1
-    bulk.update(
-        found, ["priority", "is_complaint", "policy_version", "due_at", "version"]
-    )
+    bulk.update(list({case.pk: case for case, _ in joins}.values()), JOINED)
     audit.append(events, now=now)
 
 

@@ -1,95 +1,82 @@
-"""Who may own a case: the one place that asks, for rules, doors and reopening."""
+"""Who may own a case: the one place that asks, for rules, doors and reopening.
+
+`standing` answers for one person, `loop.roster` chooses for batches. Both ask
+`rules.verdict`, so that an absence counts the same everywhere.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from cem_cases import rules
 from cem_cases.loop import bulk
-from cem_cases.models import Absence, Membership, Team
+from cem_cases.models import Absence, Case, Customer, Membership
 
 
-class Roster:
-    """The members of some teams, locked until the transaction ends.
+def candidate(row: Membership) -> rules.Candidate:
+    """Return this membership as choosing sees it; whether they are there is not said."""
+    return rules.Candidate(
+        membership=row.pk,
+        user=str(row.user_id),
+        load=row.open_cases,
+        capacity=row.capacity,
+        last_assigned=row.last_assigned,
+        name=row.user.get_username(),
+        skills=rules.folded([word for word in row.skills if isinstance(word, str)]),
+        is_inactive=not (row.is_active and row.user.is_active),
+        is_manager=row.role == Membership.Role.MANAGER,
+    )
 
-    Choosing happens in memory and is written once, by `save`: a batch of a thousand
-    cases costs the same statements as one. Round robin runs on over batches, because
-    the number of each assignment is kept with team and member.
+
+@dataclass(slots=True)
+class Hints:
+    """Whom the strategies that name somebody would name, by customer."""
+
+    _found: dict[int, rules.Hint] = field(default_factory=dict)
+
+    def of(self, customer_id: int) -> rules.Hint:
+        return self._found.get(customer_id, rules.NO_HINT)
+
+    def remember(self, customer_id: int, owner: Any) -> None:
+        """Say who has the customer's newest case from now on."""
+        known = self._found.get(customer_id)
+        if known is not None and owner is not None:
+            self._found[customer_id] = known._replace(before=str(owner))
+
+
+def hints(asked: Iterable[tuple[int, rules.Wanted | None]]) -> Hints:
+    """Return whom these customers' cases would be given to by name.
+
+    One statement at most, and none where no strategy asks.
     """
-
-    def __init__(self, team_ids: Collection[int], *, now: datetime) -> None:
-        self._teams: dict[int, Team] = {}
-        self._members: dict[int, list[tuple[Membership, rules.Candidate]]] = {}
-        self._changed: dict[int, Membership] = {}
-        if not team_ids:
-            return
-        teams = Team.objects.select_for_update(no_key=True).filter(pk__in=team_ids)
-        self._teams = {team.pk: team for team in teams.order_by("pk")}
-        self._members = {team_id: [] for team_id in self._teams}
-        for membership, candidate in _candidates(self._teams, now):
-            self._members[membership.team_id].append((membership, candidate))
-
-    def assign(
-        self, team_id: int, strategy: rules.Strategy
-    ) -> tuple[rules.Choice, Any | None]:
-        """Return the choice and the key of the new owner (None: nobody may)."""
-        members = self._members[team_id]
-        choice = rules.choose([candidate for _, candidate in members], strategy)
-        if choice.winner is None:
-            return choice, None
-        team = self._teams[team_id]
-        team.assigned_count += 1
-        choice.winner.take(team.assigned_count)
-        (membership,) = (m for m, candidate in members if candidate is choice.winner)
-        membership.open_cases = choice.winner.load
-        membership.last_assigned = team.assigned_count
-        self._changed[membership.pk] = membership
-        return choice, membership.user_id
-
-    def save(self) -> None:
-        """Write the counters of those who got a case."""
-        changed = list(self._changed.values())
-        teams = {membership.team_id for membership in changed}
-        bulk.update([self._teams[team_id] for team_id in teams], ["assigned_count"])
-        bulk.update(changed, ["open_cases", "last_assigned"])
-
-
-def _candidates(
-    team_ids: Collection[int], now: datetime
-) -> list[tuple[Membership, rules.Candidate]]:
-    memberships = list(
-        Membership.objects.select_for_update(no_key=True, of=("self",))
-        .filter(team__in=team_ids, is_active=True)
-        .exclude(role=Membership.Role.MANAGER)
-        .select_related("user")
-        .order_by("pk")
+    accounts, before = rules.Strategy.ACCOUNT_OWNER, rules.Strategy.SAME_AGENT
+    keys, asks_before = set(), False
+    for customer_id, wanted in asked:
+        if wanted and (wanted.asks_for(accounts) or wanted.asks_for(before)):
+            keys.add(customer_id)
+            asks_before = asks_before or wanted.asks_for(before)
+    if not keys:
+        return Hints()
+    rows = Customer.objects.filter(pk__in=bulk.among(keys))
+    names = ["pk", "account_owner"]
+    if asks_before:
+        earlier = Case.objects.filter(customer=OuterRef("pk"), owner__isnull=False)
+        newest = earlier.order_by("-opened_at", "-pk").values("owner")[:1]
+        rows, names = rows.annotate(before=Subquery(newest)), [*names, "before"]
+    return Hints(
+        {
+            key: rules.Hint(*(None if user is None else str(user) for user in users))
+            for key, *users in rows.values_list(*names)
+        }
     )
-    users = {membership.user_id for membership in memberships}
-    absent = set(
-        Absence.objects.at(now).filter(user__in=users).values_list("user", flat=True)
-    )
-    return [
-        (
-            membership,
-            rules.Candidate(
-                membership=membership.pk,
-                user=str(membership.user_id),
-                load=membership.open_cases,
-                capacity=membership.capacity,
-                last_assigned=membership.last_assigned,
-                absent=membership.user_id in absent,
-                inactive=not membership.user.is_active,
-            ),
-        )
-        for membership in memberships
-    ]
 
 
 Holder = tuple[int | None, Any]
@@ -125,14 +112,57 @@ def move_loads(moves: Iterable[tuple[Holder, Holder]]) -> None:
     bulk.update(found, ["open_cases"])
 
 
-def may_own(user: AbstractBaseUser, team_id: int | None) -> bool:
-    """Whether a person may give this user a case of this team."""
-    found: bool = members(team_id).filter(pk=user.pk).exists()
-    return found
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether somebody may be given a case of a team, and who stands in if not."""
+
+    verdict: rules.Verdict
+    until: datetime | None = None
+    """When an absent one is back."""
+    substitute: AbstractBaseUser | None = None
+    """Of an absent one, if they may be given it themselves."""
+
+    @property
+    def is_eligible(self) -> bool:
+        return self.verdict is rules.Verdict.ELIGIBLE
+
+
+def standing(
+    user: AbstractBaseUser, team_id: int | None, by: rules.Chooser, *, now: datetime
+) -> Standing:
+    """Return whether `by` may give this user a case of this team now."""
+    found = _member(user, team_id)
+    away = list(
+        Absence.objects.at(now)
+        .filter(user=user.pk)
+        .select_related("substitute")
+        .order_by("from_at", "pk")
+    )
+    if found:
+        found.is_absent = bool(away)
+    verdict = rules.verdict(found, by)
+    if verdict is not rules.Verdict.ABSENT:
+        return Standing(verdict)
+    until = max(row.until_at for row in away)
+    instead = next((row.substitute for row in away if row.substitute), None)
+    if instead is not None:
+        stand_in = _member(instead, team_id)
+        if stand_in:
+            is_away = Absence.objects.at(now).filter(user=instead.pk).exists()
+            stand_in.is_absent = is_away
+        if rules.verdict(stand_in, by) is not rules.Verdict.ELIGIBLE:
+            instead = None
+    return Standing(verdict, until, instead)
+
+
+def _member(user: AbstractBaseUser, team_id: int | None) -> rules.Candidate | None:
+    rows = Membership.objects.filter(team=team_id, user=user.pk, is_active=True)
+    row = rows.select_related("user").first()
+    return None if row is None else candidate(row)
 
 
 def members(team_id: int | None) -> Any:
-    """Return the users to whom a case of this team may be given."""
+    """Return the active members of this team; who of them is there is not asked."""
     return get_user_model()._default_manager.filter(
         cem_memberships__team=team_id,
         cem_memberships__is_active=True,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cem_cases import rules
-from cem_cases.loop import bulk
+from cem_cases.loop import bulk, facts
 from cem_cases.loop.facts import Answer
 from cem_cases.models import Case, Response
 
@@ -160,3 +160,26 @@ def windows_of_cases(names: Iterable[str]) -> list[tuple[str, str, int]]:
 def _count(instants: Sequence[Instant], until: Instant, days: int) -> int:
     since: Any = (until[0] - timedelta(days=days), 0)
     return bisect_left(instants, until) - bisect_left(instants, since)
+
+
+def of_cases(
+    cases: Collection[Case], names: Collection[str]
+) -> dict[int, dict[str, Any]]:
+    """Return what is known of the answers that opened these cases, and of customers.
+
+    By the keys of the cases. Of a case that no answer opened only the customer is known.
+    """
+    keys = {key for case in cases if (key := case.opening_response_id)}
+    answers = facts.answers(keys, names) if keys else []
+    fill(answers, names, without={case.pk for case in cases})
+    by_answer = {answer.pk: answer.facts for answer in answers}
+    others = {case.customer_id for case in cases if case.opening_response_id is None}
+    customers = facts.of_customers(others, names) if others else {}
+    return {
+        case.pk: dict(
+            by_answer[case.opening_response_id]
+            if case.opening_response_id
+            else customers[case.customer_id]
+        )
+        for case in cases
+    }

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from cem_cases.loop import bulk
+from cem_cases import rules
+from cem_cases.loop import bulk, owners
 from cem_cases.models import Absence, Case, Membership
 
 
@@ -74,12 +75,18 @@ class People:
             known = [m.user_id for found in self._loaded().values() for m in found]
             absent = Absence.objects.at(self._now).filter(user__in=known)
             self._away = set(absent.values_list("user", flat=True))
-        present = [m for m in self.leads(case) if m.user_id not in self._away]
+        present = [member for member in self.leads(case) if self._may_own(member)]
         if not present:
             return None
         lead = min(present, key=lambda member: (member.open_cases, member.pk))
         lead.open_cases += 1  # of this copy; `owners.move_loads` writes it
         return lead
+
+    def _may_own(self, member: Membership) -> bool:
+        found = owners.candidate(member)
+        found.is_absent = member.user_id in (self._away or ())
+        said = rules.verdict(found, rules.Chooser.STEP)
+        return said is rules.Verdict.ELIGIBLE
 
     def _with_role(self, case: Case, role: str) -> list[Membership]:
         return self._loaded().get((case.team_id or 0, role), [])
@@ -94,6 +101,7 @@ class People:
                 team__is_active=True,
             )
             found: dict[tuple[int, str], list[Membership]] = defaultdict(list)
+            rows = rows.select_related("user")
             for row in rows.order_by("open_cases", "pk"):
                 found[row.team_id, row.role].append(row)
             self._roles = found

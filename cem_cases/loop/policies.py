@@ -90,6 +90,18 @@ def choose(found: Iterable[Policy], facts: rules.Facts) -> Choice:
     return Choice(None, looks)
 
 
+def named(policy: Policy) -> Choice:
+    """Return the choice of a policy that a rule names, whatever its conditions say."""
+    look = {
+        "policy": policy.version.policy_id,
+        "version": policy.version.number,
+        "name": policy.version.policy.name,
+        "matched": True,
+        "because": "set by a rule",
+    }
+    return Choice(policy, [look])
+
+
 def _look(policy: Policy, facts: rules.Facts, holds: bool) -> Mapping[str, Any]:
     decided = rules.deciding(policy.conditions, facts)
     because = "; ".join(rules.seen(condition, facts) for condition in decided)

@@ -6,41 +6,43 @@ index and costs what is due, not what is open.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db import transaction
 
 from cem_cases import sla
 from cem_cases.conf import conf
 from cem_cases.loop import (
     audit,
+    batches,
     bulk,
     clocks,
     escalation,
+    leaving,
     moment,
     notices,
     people,
     policies,
+    quiet,
     running,
+    staffing,
     targets,
 )
 from cem_cases.models import (
+    Absence,
     Case,
     Clock,
     ClockMark,
     Escalation,
+    Membership,
     PolicyVersion,
+    Rule,
     SlaPolicy,
     TargetChange,
 )
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -52,48 +54,53 @@ class Swept:
     breached: int = 0
     escalated: int = 0
     nagged: int = 0
+    handed_over: int = 0
+    """Cases of people who are gone, to somebody else or back into the queue."""
+    quiet: int = 0
+    """Cases that nobody has touched for as long as some rule asks."""
+    taken_up: int = 0
+    """Waiting cases that somebody could take."""
 
 
 def sweep(*, now: datetime | None = None) -> Swept:
     """Act on everything whose time has come: resume, warn, breach, escalate, nag.
 
+    Then see to the cases of people who are gone, and to those that wait for somebody.
+
     By the database's clock. Each level of each clock once, however many sweeps run at a
     time and however late they come.
     """
     now, done = now or moment.now(), Swept()
-    resume, clocks_wait, nag = bulk.exist(
+    resume, clocks_wait, nag, absent, left, in_queue, asks = bulk.exist(
         Case.objects.to_resume(now),
         Clock.objects.waiting(now),
         Escalation.objects.to_nag(now),
+        Absence.objects.to_hand_over(now),
+        Membership.objects.with_cases_left(),
+        Case.objects.to_assign(),
+        Rule.objects.filter(is_active=True, trigger=Rule.Trigger.NO_UPDATE),
     )
     if resume:
-        _through(lambda only: _resume(done, now, only), Case.objects.to_resume(now))
+        batches.through(
+            lambda only: _resume(done, now, only), Case.objects.to_resume(now)
+        )
     if resume or clocks_wait:
-        _through(lambda only: _batch(done, now, only), Clock.objects.waiting(now))
+        batches.through(
+            lambda only: _batch(done, now, only), Clock.objects.waiting(now)
+        )
     if nag:
-        _through(lambda only: _nag(done, now, only), Escalation.objects.to_nag(now))
+        batches.through(
+            lambda only: _nag(done, now, only), Escalation.objects.to_nag(now)
+        )
+    if left:
+        done.handed_over += leaving.give_back(now=now)
+    if absent:
+        done.handed_over += leaving.hand_over(now=now)
+    if absent or left or in_queue:
+        done.taken_up = staffing.take_up(now=now)
+    if asks:
+        done.quiet = quiet.tell(now=now)
     return done
-
-
-def _through(batch: Callable[[int | None], int], waiting: QuerySet[Any]) -> None:
-    """Take batches until one is not full. What is locked now is for the next sweep.
-
-    Where one audit stream is broken its row fails alone, and the others go on.
-    """
-    try:
-        while batch(None) >= conf().BATCH_SIZE:
-            pass
-    except IntegrityError:
-        for key in list(waiting.values_list("pk", flat=True)):
-            try:
-                batch(key)
-            except IntegrityError as error:
-                logger.error(
-                    "%s %d cannot be acted upon (%s): verify the audit of its case.",
-                    waiting.model.__name__,
-                    key,
-                    type(error.__cause__ or error).__name__,
-                )
 
 
 def _nag(done: Swept, now: datetime, only: int | None) -> int:

@@ -20,21 +20,27 @@ from cem_cases.models import (
 
 
 def reconsider(
-    cases: Collection[Case], *, changed: Collection[str], now: datetime
+    cases: Collection[Case],
+    *,
+    changed: Collection[str],
+    now: datetime,
+    fixed: Mapping[int, policies.Choice] | None = None,
 ) -> None:
     """Facts of these cases have changed: swap targets, and policies where they decide.
 
     `changed` are the facts' names. What was used up is kept; a clock that is thereby past
     its due time breaches now, with the cause *target changed*, once. The policy is
     chosen anew only if some policy asks for one of them; otherwise each clock stays with
-    its version.
+    its version. `fixed`: under which policy a rule puts which case, by its key.
     """
     if not cases:
         return
     found = policies.current()
     choices: Mapping[int, policies.Choice] = {}
     if not facts.wanted(policy.conditions for policy in found).isdisjoint(changed):
-        choices = choose_for(cases, found)
+        free = [case for case in cases if not case.policy_is_set]
+        choices = choose_for(free, found)
+    choices = {**choices, **(fixed or {})}
     running = Running(cases)
     moved = _moved(running, choices)
     started = _move(running, moved, now)
@@ -174,16 +180,13 @@ def choose_for(
     """Return which policy applies to each of these cases now, by their keys."""
     found = policies.current() if found is None else found
     names = facts.wanted(policy.conditions for policy in found)
-    keys = {case.opening_response_id for case in cases} - {None}
-    answers = facts.answers(keys, names) if keys else []
-    past.fill(answers, names, without={case.pk for case in cases})
-    known = {answer.pk: answer.facts for answer in answers}
+    known = past.of_cases(cases, names)
     teams = Team.objects.in_bulk({case.team_id for case in cases} - {None})
     choices = {}
     for case in cases:
         case.team = teams.get(case.team_id) if case.team_id else None
-        of_answer = known.get(case.opening_response_id or 0, {})
-        choices[case.pk] = policies.choose(found, {**of_answer, **facts.of_case(case)})
+        of_case = known[case.pk] | facts.of_case(case)
+        choices[case.pk] = policies.choose(found, of_case)
     return choices
 
 

@@ -357,6 +357,116 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="WebhookEndpoint",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="Rules name it by this.",
+                        max_length=200,
+                        unique=True,
+                        verbose_name="name",
+                    ),
+                ),
+                (
+                    "url",
+                    models.CharField(
+                        help_text="On the public internet, by https, port 443 or 8443.",
+                        max_length=500,
+                        verbose_name="URL",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "include_comment",
+                    models.BooleanField(
+                        default=False,
+                        help_text="What the customer wrote is personal data: does the other need it?",
+                        verbose_name="include the comment",
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(editable=False, max_length=32, verbose_name="key"),
+                ),
+                (
+                    "fingerprint",
+                    models.CharField(
+                        editable=False,
+                        max_length=64,
+                        verbose_name="fingerprint of the secret",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(editable=False, verbose_name="created at"),
+                ),
+                (
+                    "free_at",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="The end of a call's lease, or of the wait after failures.",
+                        null=True,
+                        verbose_name="not called before",
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveIntegerField(
+                        default=0, editable=False, verbose_name="failures in a row"
+                    ),
+                ),
+                (
+                    "failing_since",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        verbose_name="failing since",
+                    ),
+                ),
+                (
+                    "disabled_at",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        verbose_name="switched off by itself at",
+                    ),
+                ),
+                (
+                    "disabled_because",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        max_length=200,
+                        verbose_name="why it was switched off",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "webhook endpoint",
+                "verbose_name_plural": "webhook endpoints",
+                "ordering": ("name",),
+                "permissions": (
+                    (
+                        "rotate_webhook_secret",
+                        "Can give webhook endpoints a new secret",
+                    ),
+                ),
+            },
+        ),
+        migrations.CreateModel(
             name="AuditHead",
             fields=[
                 (
@@ -474,6 +584,23 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         help_text="When a person did something last, the customer included.",
                         verbose_name="last activity at",
+                    ),
+                ),
+                (
+                    "quiet_hours",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        editable=False,
+                        help_text="After how many business hours since then rules have been told.",
+                        verbose_name="quiet for",
+                    ),
+                ),
+                (
+                    "policy_is_set",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Then it stays, whatever the conditions of the policies say.",
+                        verbose_name="SLA policy set by a rule",
                     ),
                 ),
                 (
@@ -1631,12 +1758,48 @@ class Migration(migrations.Migration):
                         blank=True, max_length=200, verbose_name="why it was not sent"
                     ),
                 ),
+                (
+                    "key",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        max_length=32,
+                        verbose_name="key of the token",
+                    ),
+                ),
                 ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "send_after",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="Empty: we do not send it.",
+                        null=True,
+                        verbose_name="not sent before",
+                    ),
+                ),
                 (
                     "sent_at",
                     models.DateTimeField(blank=True, null=True, verbose_name="sent at"),
                 ),
                 ("expires_at", models.DateTimeField(verbose_name="expires at")),
+                (
+                    "rule_version",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="version of the rule"
+                    ),
+                ),
+                (
+                    "subject_kind",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="what it acted on"
+                    ),
+                ),
+                (
+                    "subject_id",
+                    models.BigIntegerField(
+                        blank=True, null=True, verbose_name="key of what it acted on"
+                    ),
+                ),
                 (
                     "customer",
                     models.ForeignKey(
@@ -1644,15 +1807,6 @@ class Migration(migrations.Migration):
                         related_name="invitations",
                         to="cem_cases.customer",
                         verbose_name="customer",
-                    ),
-                ),
-                (
-                    "survey",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="invitations",
-                        to="cem_cases.survey",
-                        verbose_name="survey",
                     ),
                 ),
             ],
@@ -2150,6 +2304,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddField(
+            model_name="invitation",
+            name="rule",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="cem_cases.rule",
+                verbose_name="rule",
+            ),
+        ),
+        migrations.AddField(
             model_name="case",
             name="rule",
             field=models.ForeignKey(
@@ -2464,6 +2631,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddField(
+            model_name="invitation",
+            name="survey",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="invitations",
+                to="cem_cases.survey",
+                verbose_name="survey",
+            ),
+        ),
+        migrations.AddField(
             model_name="case",
             name="tags",
             field=models.ManyToManyField(
@@ -2760,6 +2937,185 @@ class Migration(migrations.Migration):
                 verbose_name="team",
             ),
         ),
+        migrations.CreateModel(
+            name="Letter",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "rule_version",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="version of the rule"
+                    ),
+                ),
+                (
+                    "subject_kind",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        choices=[(1, "response"), (2, "case"), (3, "event of a case")],
+                        null=True,
+                        verbose_name="what it acted on",
+                    ),
+                ),
+                (
+                    "subject_id",
+                    models.BigIntegerField(
+                        blank=True, null=True, verbose_name="key of what it acted on"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="As the rule names it.",
+                        max_length=200,
+                        verbose_name="name",
+                    ),
+                ),
+                (
+                    "message_id",
+                    models.CharField(max_length=300, verbose_name="message id"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("sent", "sent"),
+                            ("failed", "failed"),
+                            ("not sent", "not sent"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="attempts"
+                    ),
+                ),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(
+                        help_text="While it is being sent: the end of the lease.",
+                        verbose_name="next attempt",
+                    ),
+                ),
+                ("give_up_at", models.DateTimeField(verbose_name="given up at")),
+                (
+                    "sent_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="sent at"),
+                ),
+                (
+                    "error",
+                    models.CharField(blank=True, max_length=200, verbose_name="reason"),
+                ),
+                (
+                    "subject",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="subject"
+                    ),
+                ),
+                (
+                    "body",
+                    models.TextField(
+                        blank=True,
+                        help_text="As it was sent; moves to the contact of the case.",
+                        verbose_name="body",
+                    ),
+                ),
+                (
+                    "noted_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When its case, or its invitation, was told what came of it.",
+                        null=True,
+                        verbose_name="noted at",
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="letters",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="letters",
+                        to="cem_cases.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+                (
+                    "invitation",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="letter",
+                        to="cem_cases.invitation",
+                        verbose_name="invitation",
+                    ),
+                ),
+                (
+                    "response",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.response",
+                        verbose_name="response",
+                    ),
+                ),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.rule",
+                        verbose_name="rule",
+                    ),
+                ),
+                (
+                    "template",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="cem_cases.template",
+                        verbose_name="template",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "letter",
+                "verbose_name_plural": "letters",
+                "ordering": ("-pk",),
+                "abstract": False,
+            },
+        ),
         migrations.AddField(
             model_name="survey",
             name="touchpoint",
@@ -2772,6 +3128,155 @@ class Migration(migrations.Migration):
                 to="cem_cases.touchpoint",
                 verbose_name="touchpoint",
             ),
+        ),
+        migrations.CreateModel(
+            name="WebhookCall",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "rule_version",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="version of the rule"
+                    ),
+                ),
+                (
+                    "subject_kind",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        choices=[(1, "response"), (2, "case"), (3, "event of a case")],
+                        null=True,
+                        verbose_name="what it acted on",
+                    ),
+                ),
+                (
+                    "subject_id",
+                    models.BigIntegerField(
+                        blank=True, null=True, verbose_name="key of what it acted on"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="As the rule names it.",
+                        max_length=200,
+                        verbose_name="name",
+                    ),
+                ),
+                (
+                    "message_id",
+                    models.CharField(max_length=300, verbose_name="message id"),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("sent", "sent"),
+                            ("failed", "failed"),
+                            ("not sent", "not sent"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(verbose_name="created at")),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(
+                        default=0, verbose_name="attempts"
+                    ),
+                ),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(
+                        help_text="While it is being sent: the end of the lease.",
+                        verbose_name="next attempt",
+                    ),
+                ),
+                ("give_up_at", models.DateTimeField(verbose_name="given up at")),
+                (
+                    "sent_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="sent at"),
+                ),
+                (
+                    "error",
+                    models.CharField(blank=True, max_length=200, verbose_name="reason"),
+                ),
+                ("payload", models.TextField(verbose_name="payload")),
+                (
+                    "status",
+                    models.PositiveSmallIntegerField(
+                        blank=True, null=True, verbose_name="status of the last answer"
+                    ),
+                ),
+                (
+                    "answer",
+                    models.TextField(
+                        blank=True,
+                        help_text="The first 2,048 bytes.",
+                        verbose_name="last answer",
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.case",
+                        verbose_name="case",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="cem_cases.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cem_cases.rule",
+                        verbose_name="rule",
+                    ),
+                ),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="calls",
+                        to="cem_cases.webhookendpoint",
+                        verbose_name="endpoint",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "webhook call",
+                "verbose_name_plural": "webhook calls",
+                "ordering": ("-pk",),
+                "abstract": False,
+            },
         ),
         migrations.CreateModel(
             name="Absence",
@@ -3226,6 +3731,21 @@ class Migration(migrations.Migration):
                 fields=("survey", "key"), name="cem_question_key_unique"
             ),
         ),
+        migrations.AddIndex(
+            model_name="invitation",
+            index=models.Index(
+                condition=models.Q(("status", "waiting")),
+                fields=["send_after", "id"],
+                name="cem_invitation_waiting",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="invitation",
+            constraint=models.UniqueConstraint(
+                fields=("rule", "subject_kind", "subject_id", "survey"),
+                name="cem_invitation_once",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="invitation",
             constraint=models.CheckConstraint(
@@ -3422,6 +3942,61 @@ class Migration(migrations.Migration):
                 name="cem_case_waiting_has_an_end",
             ),
         ),
+        migrations.AddIndex(
+            model_name="letter",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")),
+                fields=["next_attempt_at", "id"],
+                name="cem_letter_waiting",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="letter",
+            index=models.Index(
+                condition=models.Q(
+                    ("noted_at", None), models.Q(("state", "waiting"), _negated=True)
+                ),
+                fields=["id"],
+                name="cem_letter_to_note",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="letter",
+            constraint=models.UniqueConstraint(
+                fields=("rule", "subject_kind", "subject_id", "name"),
+                name="cem_letter_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="letter",
+            constraint=models.UniqueConstraint(
+                fields=("message_id",), name="cem_letter_message_id"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="letter",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sent_at__isnull", False), ("state", "sent")),
+                    models.Q(
+                        models.Q(("state", "sent"), _negated=True), ("sent_at", None)
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_letter_sent_has_time",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="letter",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "not sent"), _negated=True),
+                    models.Q(("error", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="cem_letter_not_sent_why",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="survey",
             constraint=models.CheckConstraint(
@@ -3491,6 +4066,40 @@ class Migration(migrations.Migration):
                     ("processed_at", None), ("failed_at", None), _connector="OR"
                 ),
                 name="cem_response_done_or_failed",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="webhookcall",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")),
+                fields=["endpoint", "next_attempt_at", "id"],
+                name="cem_webhookcall_waiting",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookcall",
+            constraint=models.UniqueConstraint(
+                fields=("rule", "subject_kind", "subject_id", "name"),
+                name="cem_webhookcall_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookcall",
+            constraint=models.UniqueConstraint(
+                fields=("message_id",), name="cem_webhookcall_message_id"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookcall",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sent_at__isnull", False), ("state", "sent")),
+                    models.Q(
+                        models.Q(("state", "sent"), _negated=True), ("sent_at", None)
+                    ),
+                    _connector="OR",
+                ),
+                name="cem_webhookcall_sent_has_time",
             ),
         ),
         migrations.RunPython(_guards.install, _guards.remove),

@@ -2,7 +2,7 @@
 
 Imports among the submodules point one way: customers ← capture ← route ← improve ←
 cases ← sla ← clocks ← audit ←
-happenings, notices.
+happenings, notices, outgoing.
 """
 
 from cem_cases.models.audit import SYSTEM, AuditDetail, AuditEvent, AuditHead, Seal
@@ -42,6 +42,13 @@ from cem_cases.models.notices import (
     Notification,
     address_of,
 )
+from cem_cases.models.outgoing import (
+    TRIED_FOR,
+    Letter,
+    Outgoing,
+    WebhookCall,
+    WebhookEndpoint,
+)
 from cem_cases.models.route import Absence, Membership, Rule, RuleRun, Team
 from cem_cases.models.sla import (
     BusinessCalendar,
@@ -57,6 +64,7 @@ from cem_cases.models.sla import (
 __all__ = [
     "ASSIGN",
     "SYSTEM",
+    "TRIED_FOR",
     "VIEW_ALL",
     "WORK",
     "Absence",
@@ -82,9 +90,11 @@ __all__ = [
     "ImportReject",
     "Invitation",
     "LastDigest",
+    "Letter",
     "Membership",
     "Notification",
     "Organization",
+    "Outgoing",
     "Pause",
     "PolicyVersion",
     "Question",
@@ -102,6 +112,8 @@ __all__ = [
     "Template",
     "TimeUnit",
     "Touchpoint",
+    "WebhookCall",
+    "WebhookEndpoint",
     "address_of",
     "sees_everything",
 ]

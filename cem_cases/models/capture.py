@@ -148,8 +148,19 @@ class Question(models.Model):
         return self.text or self.key
 
 
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def to_send(self, now: datetime) -> Self:
+        """Invitations that are due, and of which no letter was made yet."""
+        return self.filter(
+            status=Invitation.Status.WAITING, send_after__lte=now, letter=None
+        )
+
+
 class Invitation(models.Model):
-    """That a customer was asked to answer; holds only the hash of its token."""
+    """That a customer is asked to answer; holds only the hash of its token.
+
+    The token is derived from `key` and a secret of the site (`outbound.secrets`).
+    """
 
     class Status(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -171,17 +182,59 @@ class Invitation(models.Model):
         _("status"), max_length=8, choices=Status, default=Status.WAITING
     )
     reason = models.CharField(_("why it was not sent"), max_length=200, blank=True)
+    key = models.CharField(
+        _("key of the token"), max_length=32, blank=True, editable=False
+    )
     created_at = models.DateTimeField(_("created at"))
+    send_after = models.DateTimeField(
+        _("not sent before"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: we do not send it."),
+    )
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires at"))
+    # The rule that wanted it, and about what: empty where none did.
+    rule = models.ForeignKey(
+        "cem_cases.Rule",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # cem_invitation_once begins with it
+        verbose_name=_("rule"),
+    )
+    rule_version = models.PositiveIntegerField(
+        _("version of the rule"), null=True, blank=True
+    )
+    subject_kind = models.PositiveSmallIntegerField(
+        _("what it acted on"), null=True, blank=True
+    )
+    subject_id = models.BigIntegerField(
+        _("key of what it acted on"), null=True, blank=True
+    )
+
+    objects = InvitationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("invitation")
         verbose_name_plural = _("invitations")
         constraints = (
+            models.UniqueConstraint(
+                fields=["rule", "subject_kind", "subject_id", "survey"],
+                name="cem_invitation_once",
+            ),
             models.CheckConstraint(
                 condition=~Q(status="not sent") | ~Q(reason=""),
                 name="cem_invitation_not_sent_why",
+            ),
+        )
+        indexes = (
+            # what is to be sent, the oldest first
+            models.Index(
+                fields=["send_after", "id"],
+                condition=Q(status="waiting"),
+                name="cem_invitation_waiting",
             ),
         )
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,7 @@ from cem_cases.models.capture import Response
 from cem_cases.models.customers import Customer
 from cem_cases.models.improve import RootCause
 from cem_cases.models.route import Rule, Team
+from cem_cases.outbound import placeholders
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -59,6 +61,30 @@ class Template(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_invitation(self) -> bool:
+        """Whether invitations are written with it."""
+        return self.slug == placeholders.INVITATION
+
+    def clean(self) -> None:
+        """Refuse placeholders that nobody replaces, and an invitation without a link."""
+        errors = {
+            field: found
+            for field, text in (("subject", self.subject), ("body", self.body))
+            if (
+                found := list(
+                    placeholders.problems(text, is_invitation=self.is_invitation)
+                )
+            )
+        }
+        if self.is_invitation and placeholders.LINK not in placeholders.names(
+            self.body
+        ):
+            link = f"{{{{ {placeholders.LINK} }}}}"
+            errors.setdefault("body", []).append(f"Must contain {link}.")
+        if errors:
+            raise ValidationError(errors)
+
 
 class CaseQuerySet(models.QuerySet["Case"]):
     def active(self) -> Self:
@@ -68,6 +94,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
     def to_resume(self, now: datetime) -> Self:
         """Pending and held cases whose expected end has come."""
         return self.filter(waiting_until__lte=now)
+
+    def to_assign(self) -> Self:
+        """Cases that wait for somebody to whom a rule can give them."""
+        return self.filter(status=Case.Status.NEW, owner=None, assignment__isnull=False)
 
     def overdue(self, now: datetime) -> Self:
         """Active cases whose next due time has passed."""
@@ -194,6 +224,17 @@ class Case(models.Model):
     last_activity_at = models.DateTimeField(
         _("last activity at"),
         help_text=_("When a person did something last, the customer included."),
+    )
+    quiet_hours = models.PositiveSmallIntegerField(
+        _("quiet for"),
+        default=0,
+        editable=False,
+        help_text=_("After how many business hours since then rules have been told."),
+    )
+    policy_is_set = models.BooleanField(
+        _("SLA policy set by a rule"),
+        default=False,
+        help_text=_("Then it stays, whatever the conditions of the policies say."),
     )
     due_at = models.DateTimeField(
         _("due at"),
@@ -366,6 +407,13 @@ class Case(models.Model):
     def allowed_verbs(self) -> tuple[str, ...]:
         """The verbs that this case allows now."""
         return rules.allowed(self.status)
+
+    def verbs_for(self, user: AbstractBaseUser) -> tuple[str, ...]:
+        """The verbs that this case allows now, without those of its owner to others."""
+        verbs = self.allowed_verbs
+        if user.pk == self.owner_id:
+            return verbs
+        return tuple(verb for verb in verbs if verb not in rules.OWNERS_OWN)
 
     def move(self, verb: str) -> None:
         """Set the status that `verb` leads to; this row's field only.

@@ -59,6 +59,13 @@ class Team(models.Model):
         return self.name
 
 
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def with_cases_left(self) -> Self:
+        """Memberships of those who work there no more, and still have cases."""
+        gone = Q(is_active=False) | Q(user__is_active=False)
+        return self.filter(gone, open_cases__gt=0, team__is_active=True)
+
+
 class Membership(models.Model):
     """That a user works in a team, and how much they may hold there."""
 
@@ -105,6 +112,8 @@ class Membership(models.Model):
     last_assigned = models.PositiveBigIntegerField(
         _("number of the last assignment"), default=0, editable=False
     )
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("membership")
@@ -212,6 +221,12 @@ class Absence(models.Model):
     def __str__(self) -> str:
         return f"{self.user}: {self.from_at:%Y-%m-%d} to {self.until_at:%Y-%m-%d}"
 
+    def clean(self) -> None:
+        """Refuse cases that go to a substitute whom nobody names."""
+        if self.open_cases == self.OpenCases.SUBSTITUTE and not self.substitute_id:
+            text = _("Say who takes the open cases, or let them go back to the queue.")
+            raise ValidationError({"substitute": text})
+
 
 class Rule(models.Model):
     """What is to happen when; edited by people, decided with by `cem_cases.rules`."""
@@ -282,15 +297,13 @@ class Rule(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse what could not be decided with, pointing at the place."""
-        problems = {}
-        try:
-            self.value()
-        except rules.InvalidRule as error:
-            field = error.path.split(".")[0].split("[")[0]
-            problems[field] = str(error)
-        if problems:
-            raise ValidationError(problems)
+        """Refuse what could not be decided with, pointing at the places."""
+        found: dict[str, list[str]] = {}
+        for problem in rules.problems(self.trigger, self.conditions, self.actions):
+            field = problem.path.split(".")[0].split("[")[0]
+            found.setdefault(field, []).append(str(problem))
+        if found:
+            raise ValidationError(found)
 
     def value(self) -> rules.Rule:
         """Return the rule as it is decided with. Raises InvalidRule."""

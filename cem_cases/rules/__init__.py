@@ -34,6 +34,7 @@ from cem_cases.rules.conditions import (
     seen,
 )
 from cem_cases.rules.desk import (
+    NO_HINT,
     Choice,
     Desk,
     Hint,
@@ -43,7 +44,16 @@ from cem_cases.rules.desk import (
     read_wanted,
     wanted,
 )
-from cem_cases.rules.facts import CATALOGUE, FAMILIES, Fact, Facts, Kind, Scope, window
+from cem_cases.rules.facts import (
+    CATALOGUE,
+    CHANGES,
+    FAMILIES,
+    Fact,
+    Facts,
+    Kind,
+    Scope,
+    window,
+)
 from cem_cases.rules.operators import APPLIES
 from cem_cases.rules.owners import (
     BINDING,
@@ -61,8 +71,10 @@ from cem_cases.rules.parse import (
     parse_rule,
 )
 from cem_cases.rules.plan import Decision, Look, Plan, Rule, RuleSet, decide, read_looks
+from cem_cases.rules.problems import problems
 from cem_cases.rules.transitions import (
     ACTIVE,
+    OWNERS_OWN,
     TRANSITIONS,
     WAITING,
     Status,
@@ -70,16 +82,20 @@ from cem_cases.rules.transitions import (
     target,
 )
 from cem_cases.rules.triggers import FOR_POLICIES, KNOWN, MAX_DEPTH, Trigger
+from cem_cases.rules.words import Names, in_words, sentence
 
 __all__ = [
     "ACTIVE",
     "APPLIES",
     "BINDING",
     "CATALOGUE",
+    "CHANGES",
     "FAMILIES",
     "FOR_POLICIES",
     "KNOWN",
     "MAX_DEPTH",
+    "NO_HINT",
+    "OWNERS_OWN",
     "TRANSITIONS",
     "WAITING",
     "Action",
@@ -105,6 +121,7 @@ __all__ = [
     "Kind",
     "Look",
     "MarkComplaint",
+    "Names",
     "Node",
     "Not",
     "Notify",
@@ -134,13 +151,16 @@ __all__ = [
     "dump_conditions",
     "facts_in",
     "folded",
+    "in_words",
     "parse_actions",
     "parse_conditions",
     "parse_rule",
+    "problems",
     "read_looks",
     "read_wanted",
     "references",
     "seen",
+    "sentence",
     "target",
     "verdict",
     "wanted",

@@ -203,8 +203,8 @@ class Desk:
         if wanted.owner is not None:
             named = self._by_name.get(wanted.owner)
             pool = self._without(declined, self._pool(frozenset()))
-            user = wanted.owner if named is None else named.user
-            found = self._name(SET_OWNER, user, pool, tried, frozenset(), declined)
+            meant = wanted.owner if named is None else named.user
+            found = self._name(SET_OWNER, meant, pool, tried, frozenset(), declined)
             if found:
                 return found
         pool = self._without(declined, self._pool(wanted.skills))

@@ -91,6 +91,10 @@ def _empty(_: Any) -> Test:
     return lambda found: found == "" or found == ()
 
 
+def _not_empty(_: Any) -> Test:
+    return lambda found: found != "" and found != ()
+
+
 OPERATORS: Mapping[str, Operator] = {
     "is": _same,
     "is not": _not(_same),
@@ -109,7 +113,7 @@ OPERATORS: Mapping[str, Operator] = {
     "has all of": _all_tags,
     "has none of": _not(_any_tag),
     "is empty": _empty,
-    "is not empty": _not(_empty),
+    "is not empty": _not_empty,
 }
 UNARY = ("is empty", "is not empty")
 WORDS = ("contains any word", "contains all words")

@@ -7,8 +7,9 @@ the first match decides. The same code serves the worker, the preview and the re
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from cem_cases.rules.actions import (
     Action,
@@ -28,12 +29,14 @@ from cem_cases.rules.actions import (
     SetPriority,
     SetTeam,
 )
-from cem_cases.rules.compiled import Outcome, Run, compile_node
+from cem_cases.rules.compiled import Get, Outcome, Run, compile_node
 from cem_cases.rules.conditions import Condition, Node, facts_in, seen
 from cem_cases.rules.facts import Facts, find
 
 KEPT = 10_000
-"""How many sentences a rule set remembers."""
+"""How many sentences, and how many decisions, a rule set remembers."""
+
+Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +133,12 @@ def decide(matched: Sequence[Rule]) -> Decision:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What the rules say to some facts: the decision, and how it came about."""
 
     decision: Decision
-    outcomes: tuple[Outcome, ...]
-    """Of the rules looked at, in their order."""
+    outcomes: Sequence[Outcome]
+    """Of the rules in their order, up to one that says stop."""
 
 
 class RuleSet:
@@ -161,13 +163,13 @@ class RuleSet:
         )
         """The names of the facts that the conditions ask for."""
         self._conditions: list[Condition] = []
-        self._runs: list[tuple[Run, bool]] = [
-            (compile_node(rule.conditions, self._conditions), rule.stop)
-            for rule in self.rules
+        self._runs = [
+            compile_node(rule.conditions, self._conditions) for rule in self.rules
         ]
         self._shown = [_shown(condition) for condition in self._conditions]
         self._decisions: dict[tuple[int, ...], Decision] = {}
-        self._said: list[dict[object, str]] = [{} for _ in self.rules]
+        self._said: list[dict[Key, str]] = [{} for _ in self.rules]
+        self._kept = 0
 
     def plan(self, facts: Facts, among: Collection[int] | None = None) -> Plan:
         """Return what is to be done.
@@ -176,50 +178,66 @@ class RuleSet:
         """
         outcomes: list[Outcome] = []
         matched: list[int] = []
-        for n, (run, stop) in enumerate(self._runs):
-            if among is not None and self.rules[n].key not in among:
-                outcomes.append(NOT_LOOKED_AT)
-                continue
-            outcome = run(facts)
+        get = facts.get
+        for run in self._runs if among is None else self._only(among):
+            outcome = run(get)
             outcomes.append(outcome)
             if outcome[0]:
+                n = len(outcomes) - 1
                 matched.append(n)
-                if stop:
+                if self.rules[n].stop:
                     break
-        key = tuple(matched)
-        decision = self._decisions.get(key)
+        return Plan(self._decided(tuple(matched)), outcomes)
+
+    def _only(self, keys: Collection[int]) -> Iterator[Run]:
+        for rule, run in zip(self.rules, self._runs, strict=True):
+            yield run if rule.key in keys else _not_looked_at
+
+    def _decided(self, matched: tuple[int, ...]) -> Decision:
+        decision = self._decisions.get(matched)
         if decision is None:
             decision = decide([self.rules[n] for n in matched])
-            self._decisions[key] = decision
-        return Plan(decision, tuple(outcomes))
+            if len(self._decisions) < KEPT:
+                self._decisions[matched] = decision
+        return decision
 
     def explain(self, plan: Plan, facts: Facts) -> str:
         """Return, as text, each rule looked at and what decided; see `read_looks`."""
-        said = []
+        get, shown, said = facts.get, self._shown, []
         for n, outcome in enumerate(plan.outcomes):
             if outcome is NOT_LOOKED_AT:
                 continue
-            _, decided = outcome
-            values = tuple(
-                [self._shown[c] and facts.get(self._shown[c]) for c in decided]
-            )
-            kept, key = self._said[n], (outcome, values)
-            sentence = kept.get(key)
+            # all that its sentence depends on; mostly one condition about one fact
+            decided = outcome[1]
+            if len(decided) == 1 and len(names := shown[decided[0]]) == 1:
+                key: Key = (outcome, get(names[0]))
+            else:
+                key = (outcome, *[get(name) for c in decided for name in shown[c]])
+            sentence = self._said[n].get(key)
             if sentence is None:
-                if len(kept) > KEPT:
-                    kept.clear()
-                sentence = kept[key] = self._say(n, outcome, facts)
+                sentence = self._say(n, outcome, facts, key)
             said.append(sentence)
         return f"[{','.join(said)}]"
 
-    def _say(self, n: int, outcome: Outcome, facts: Facts) -> str:
+    def _say(self, n: int, outcome: Outcome, facts: Facts, key: Key) -> str:
         rule, (matched, decided) = self.rules[n], outcome
         because = "; ".join(seen(self._conditions[c], facts) for c in decided)
         look = [rule.key, rule.version, int(matched), because or "always"]
-        return json.dumps(look, ensure_ascii=False, separators=(",", ":"))
+        sentence = json.dumps(look, ensure_ascii=False, separators=(",", ":"))
+        if self._kept == KEPT:
+            for kept in self._said:
+                kept.clear()
+            self._kept = 0
+        self._said[n][key] = sentence
+        self._kept += 1
+        return sentence
 
 
 NOT_LOOKED_AT: Outcome = (False, ())
+
+
+def _not_looked_at(_: Get) -> Outcome:
+    return NOT_LOOKED_AT
 
 
 def read_looks(text: str) -> list[Look]:
@@ -230,7 +248,9 @@ def read_looks(text: str) -> list[Look]:
     ]
 
 
-def _shown(condition: Condition) -> str:
-    """Return the fact whose value stands in the explanation; empty: none does."""
+def _shown(condition: Condition) -> tuple[str, ...]:
+    """Return the facts whose values stand in the explanation."""
     fact = find(condition.fact)
-    return "" if fact is None or fact.is_private else condition.fact
+    if fact is None or fact.is_private:
+        return ()
+    return (condition.fact, fact.currency) if fact.currency else (condition.fact,)

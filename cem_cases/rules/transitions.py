@@ -32,6 +32,7 @@ _same = {status: status for status in ACTIVE}
 TRANSITIONS: Mapping[str, Mapping[Status, Status]] = {
     "claim": {Status.NEW: Status.OPEN},
     "assign": {**_same, Status.NEW: Status.OPEN},
+    "decline": dict.fromkeys((Status.OPEN, *WAITING), Status.NEW),
     "unassign": dict.fromkeys(ACTIVE, Status.NEW),
     "set priority": _same,
     "mark complaint": _same,
@@ -44,6 +45,9 @@ TRANSITIONS: Mapping[str, Mapping[Status, Status]] = {
     "reopen": {Status.RESOLVED: Status.OPEN},
     "close": {Status.RESOLVED: Status.CLOSED},
 }
+
+OWNERS_OWN = frozenset({"decline"})
+"""What nobody but the owner of the case may do."""
 
 
 def target(verb: str, status: str) -> Status | None:

@@ -30,6 +30,7 @@ def fill(slug, ada, case):
         "contact": {"direction": "out", "channel": "phone", "attempt": "reached"},
         "note": {"text": "Called the depot."},
         "assign": {"to": f"member:{member.pk}", "reason": "Knows them."},
+        "decline": {"reason": "I know them."},
         "set-priority": {"priority": "1"},
         "set-pending": waits,
         "put-on-hold": waits,
@@ -47,7 +48,7 @@ def fill(slug, ada, case):
 
 def prepare(slug, ada, case):
     """Bring the case to where this verb is allowed."""
-    if slug in ("set-pending", "put-on-hold", "resume"):
+    if slug in ("decline", "set-pending", "put-on-hold", "resume"):
         case = cases.claim(case, by=ada)
     if slug == "resume":
         case = cases.set_pending(case, by=ada, reason="A photo.", until=tomorrow())
@@ -186,12 +187,12 @@ def test_the_buttons_are_what_the_case_allows_now(door, ada, case):
     cases.close(case, by=ada)
     shown.append(buttons(client.get(page)))
 
-    working = ["contact", "note", "assign", "set-priority"]
+    noting, working = ["contact", "note", "assign"], ["decline", "set-priority"]
     waiting, ending = ["set-pending", "put-on-hold"], ["mark-complaint", "resolve"]
     assert shown == [
-        ["claim", *working, *ending],
-        ["resume", *working, *waiting, *ending],
-        [*working, *waiting, *ending],
+        ["claim", *noting, "set-priority", *ending],
+        ["resume", *noting, *working, *waiting, *ending],
+        [*noting, *working, *waiting, *ending],
         ["contact", "note", "reopen", "close"],
         ["note"],
     ]

@@ -68,8 +68,8 @@ def test_a_case_has_the_documented_fields_and_no_others(api, north, ada):
         "cycle": 1,
         "version": 2,
         "allowed_verbs": [
-            *("assign", "note", "contact", "set-priority", "set-pending"),
-            *("put-on-hold", "mark-complaint", "resolve"),
+            *("assign", "decline", "note", "contact", "set-priority"),
+            *("set-pending", "put-on-hold", "mark-complaint", "resolve"),
         ],
     }
 
@@ -168,6 +168,7 @@ WAIT = {"reason": "A photo.", "until": TOMORROW.isoformat()}
 BODIES = {
     "claim": {},
     "assign": {"to": None},
+    "decline": {"reason": "x"},
     "note": {"text": "x"},
     "contact": {"channel": "phone", "attempt": "reached"},
     "set-priority": {"priority": "high"},
@@ -253,6 +254,8 @@ def test_a_case_is_worked_from_its_claim_to_its_end(do, north, ada):
         ("set-pending", "pending"),
         ("put-on-hold", "on hold"),
         ("resume", "open"),
+        ("decline", "new"),
+        ("claim", "open"),
         ("assign", "new"),
         ("resolve", "resolved"),
         ("reopen", "open"),
@@ -264,7 +267,7 @@ def test_a_case_is_worked_from_its_claim_to_its_end(do, north, ada):
 
     shown = answered.json()
     case.refresh_from_db()
-    assert (shown["version"], shown["cycle"]) == (case.version, case.cycle) == (14, 2)
+    assert (shown["version"], shown["cycle"]) == (case.version, case.cycle) == (16, 2)
     assert (shown["root_cause"], shown["outcome"]) == ("late-delivery", "recovered")
     assert (shown["priority"], shown["owner"]["username"]) == ("high", "ada")
     assert shown["allowed_verbs"] == ["note"]
@@ -322,7 +325,7 @@ def test_nothing_is_done_on_top_of_a_change_one_has_not_seen(
 ):
     make.root_cause()
     case = make.case(team=north)
-    if verb in ("set-pending", "put-on-hold", "resume"):
+    if verb in ("decline", "set-pending", "put-on-hold", "resume"):
         case = cases.claim(case, by=ada)
     if verb == "resume":
         case = cases.set_pending(case, by=ada, reason="x", until=TOMORROW)
@@ -768,6 +771,7 @@ def test_a_list_takes_the_same_queries_for_1_case_and_for_100(api, north, ada):
                 owner=ada,
                 status="resolved",
                 opened_at=MONDAY,
+                last_activity_at=MONDAY,
                 resolved_at=MONDAY,
                 root_cause=make.root_cause(f"cause-{n}"),
                 outcome="recovered",

@@ -15,7 +15,7 @@ from django.core import mail
 from django.utils import timezone
 
 from cem_cases import tasks
-from cem_cases.channels import email
+from cem_cases.channels import email, mailing, outbox
 from cem_cases.loop import notices
 from cem_cases.models import Clock, Delivery, Membership, Notification, Response
 from tests import make
@@ -427,8 +427,8 @@ def test_what_a_killed_sender_left_is_sent_again_under_the_same_id(waiting, sett
     assert (fresh(waiting).state, fresh(waiting).error) == ("waiting", "interrupted")
     backends.use(settings, backends.LOCMEM)
 
-    assert email.send_waiting(now=MONDAY + email.LEASE - SECOND).sent == 0
-    assert email.send_waiting(now=MONDAY + email.LEASE).sent == 1
+    assert email.send_waiting(now=MONDAY + outbox.LEASE - SECOND).sent == 0
+    assert email.send_waiting(now=MONDAY + outbox.LEASE).sent == 1
 
     first, second = (message.message()["Message-ID"] for message in mail.outbox)
     assert first == second == waiting.message_id
@@ -439,9 +439,9 @@ def test_one_that_kills_its_senders_is_given_up(waiting, settings):
     backends.use(settings, "Dies")
     for n in range(8):
         with pytest.raises(SystemExit):
-            email.send_waiting(now=MONDAY + n * email.LEASE)
+            email.send_waiting(now=MONDAY + n * outbox.LEASE)
 
-    assert email.send_waiting(now=MONDAY + 8 * email.LEASE).failed == 0
+    assert email.send_waiting(now=MONDAY + 8 * outbox.LEASE).failed == 0
 
     assert len(mail.outbox) == 8
     assert (fresh(waiting).state, fresh(waiting).error) == ("failed", "interrupted")
@@ -451,7 +451,7 @@ KILLED = """
 import django; django.setup()
 from datetime import UTC, datetime
 from django.conf import settings
-from cem_cases.channels import email
+from cem_cases.channels import email, mailing, outbox
 from tests.channels import backends
 backends.use(settings, "Killed", file_path={folder!r})
 email.send_waiting(now=datetime.fromisoformat({now!r}))
@@ -475,7 +475,7 @@ def test_a_killed_process_sends_twice_at_most_and_loses_nothing(
     )
     assert died.returncode == -signal.SIGKILL
 
-    assert email.send_waiting(now=MONDAY + email.LEASE).sent == 1
+    assert email.send_waiting(now=MONDAY + outbox.LEASE).sent == 1
 
     (file,) = tmp_path.iterdir()
     assert f"Message-ID: {waiting.message_id}" in file.read_text()
@@ -483,13 +483,13 @@ def test_a_killed_process_sends_twice_at_most_and_loses_nothing(
 
 
 def test_a_late_finisher_changes_nothing(waiting):
-    mine = email._take(MONDAY)
-    theirs = email._take(MONDAY + email.LEASE)
+    mine = outbox.take(Delivery.objects.due(MONDAY), MONDAY)
+    theirs = email._take(MONDAY + outbox.LEASE)
     assert (mine.attempts, theirs.attempts) == (1, 2)
 
     email._postpone(mine, ValueError(), MONDAY)
 
-    assert fresh(waiting).next_attempt_at == MONDAY + 2 * email.LEASE
+    assert fresh(waiting).next_attempt_at == MONDAY + 2 * outbox.LEASE
     assert fresh(waiting).error == "interrupted"
 
 
@@ -543,11 +543,11 @@ def test_a_sweep_names_what_kept_it_from_delivering(work, settings, caplog):
     assert re.fullmatch(r"Nothing was delivered: \w+", said.getMessage())
 
 
-@pytest.mark.parametrize(("limit", "seconds"), [(None, email.TIMEOUT), (3, 3)])
+@pytest.mark.parametrize(("limit", "seconds"), [(None, mailing.TIMEOUT), (3, 3)])
 def test_a_site_without_a_time_limit_gets_one(settings, limit, seconds):
     backends.use(settings, backends.SMTP, host="127.0.0.1", timeout=limit)
 
-    assert email._connection().timeout == seconds
+    assert mailing.open_later().timeout == seconds
 
 
 def test_a_mail_server_that_never_answers_is_left_after_the_limit(waiting, settings):

@@ -183,7 +183,7 @@ def test_a_row_that_another_worker_took_meanwhile_is_theirs():
     response = make.response()
     Response.objects.update(processed_at=MONDAY)
 
-    assert drain._postpone(response.pk, MONDAY, ValueError()) is False
+    assert drain._postpone(drain.LINES[0], response.pk, MONDAY, ValueError()) is False
 
 
 @pytest.mark.parametrize("found", ["nan", "2", "-1.5"])

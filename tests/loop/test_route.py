@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from cem_cases.loop import drain, route
+from cem_cases.loop import drain, ruleset
 from cem_cases.models import Case, Rule
 from cem_cases.rules import Rule as Value
 from tests import make
@@ -11,11 +11,15 @@ from tests.make import MONDAY
 pytestmark = pytest.mark.django_db
 
 
+def active():
+    return ruleset.active("response received").rules.rules
+
+
 def test_rules_act_in_the_order_of_their_positions():
     low = make.rule("open case", position=20, name="later")
     high = make.rule("open case", position=10, name="first")
 
-    assert [rule.key for rule in route.active_rules()] == [high.pk, low.pk]
+    assert [rule.key for rule in active()] == [high.pk, low.pk]
 
 
 def test_a_rule_that_cannot_be_read_is_left_out_and_logged(caplog):
@@ -24,7 +28,7 @@ def test_a_rule_that_cannot_be_read_is_left_out_and_logged(caplog):
     Rule.objects.filter(pk=bad.pk).update(conditions={"fact": "gone"})
 
     with caplog.at_level(logging.ERROR):
-        (found,) = ruleset.active("response received").rules.rules
+        (found,) = active()
 
     assert isinstance(found, Value)
     assert found.key == good.pk

@@ -1,71 +1,67 @@
-from collections import Counter
-
 import pytest
 
-from cem_cases.rules import Candidate, Strategy, choose
+from cem_cases.rules import BINDING, Candidate, Chooser, Verdict, folded, verdict
 
 
-def candidate(number, load=0, capacity=None, last=0, **fields):
-    return Candidate(number, f"user-{number}", load, capacity, last, **fields)
+def member(**fields):
+    return Candidate(1, "ada", **fields)
 
 
-@pytest.mark.parametrize("strategy", Strategy)
-def test_nobody_is_chosen_who_may_not_take_a_case(strategy):
-    candidates = [
-        candidate(1, absent=True),
-        candidate(2, inactive=True),
-        candidate(3, load=2, capacity=2),
-        candidate(4, capacity=0),
-    ]
-
-    choice = choose(candidates, strategy)
-
-    assert choice.winner is None
-    assert [(v.verdict, v.rank) for v in choice.verdicts] == [
-        ("absent", None),
-        ("inactive", None),
-        ("at capacity", None),
-        ("at capacity", None),
-    ]
-
-
-def test_least_loaded_breaks_ties_by_the_longest_wait_then_by_id():
-    candidates = [candidate(1, load=1, last=5), candidate(2, load=1, last=3)]
-    assert choose(candidates, Strategy.LEAST_LOADED).winner is candidates[1]
-
-    candidates = [candidate(2, load=1), candidate(1, load=1)]
-    assert choose(candidates, Strategy.LEAST_LOADED).winner is candidates[1]
+CLOSED_TO = {
+    # what is the matter: who may not give them a case
+    Verdict.NO_MEMBER: set(Chooser),
+    Verdict.INACTIVE: set(Chooser),
+    Verdict.MANAGER: {Chooser.RULE},
+    Verdict.ABSENT: set(Chooser) - {Chooser.ONESELF},
+    Verdict.DECLINED: {Chooser.RULE, Chooser.HAND_OVER},
+    Verdict.LACKS_SKILLS: {Chooser.RULE},
+    Verdict.AT_CAPACITY: {Chooser.RULE, Chooser.HAND_OVER},
+    Verdict.CLOSED: {Chooser.RULE},
+}
+MEMBERS = {
+    Verdict.NO_MEMBER: None,
+    Verdict.INACTIVE: member(is_inactive=True),
+    Verdict.MANAGER: member(is_manager=True),
+    Verdict.ABSENT: member(is_absent=True),
+    Verdict.DECLINED: member(),
+    Verdict.LACKS_SKILLS: member(skills=frozenset({"german"})),
+    Verdict.AT_CAPACITY: member(load=2, capacity=2),
+    Verdict.CLOSED: member(is_closed=True),
+}
 
 
-def test_round_robin_goes_round_whatever_the_load():
-    candidates = [candidate(n, load=n) for n in (1, 2, 3)]
-
-    taken = Counter()
-    for number in range(1, 32):
-        winner = choose(candidates, Strategy.ROUND_ROBIN).winner
-        winner.take(number)
-        taken[winner.user] += 1
-
-    assert max(taken.values()) - min(taken.values()) <= 1
-
-
-def test_least_loaded_fills_up_evenly_and_stops_at_capacity():
-    candidates = [candidate(1, capacity=3), candidate(2, load=2), candidate(3)]
-
-    for number in range(1, 9):
-        choose(candidates, Strategy.LEAST_LOADED).winner.take(number)
-
-    assert [c.load for c in candidates] == [3, 4, 3]
-
-
-def test_every_candidate_gets_a_verdict_and_the_eligible_a_rank():
-    choice = choose(
-        [candidate(1, load=2), candidate(2, absent=True), candidate(3)],
-        Strategy.LEAST_LOADED,
+@pytest.mark.parametrize("by", Chooser)
+@pytest.mark.parametrize("matter", CLOSED_TO)
+def test_whom_a_verdict_binds(matter, by):
+    said = verdict(
+        MEMBERS[matter],
+        by,
+        skills=frozenset({"german", "billing"})
+        if matter is Verdict.LACKS_SKILLS
+        else frozenset(),
+        declined={"ada"} if matter is Verdict.DECLINED else (),
     )
 
-    assert {v.user: v.rank for v in choice.verdicts} == {
-        "user-3": 1,
-        "user-1": 2,
-        "user-2": None,
-    }
+    assert said is (matter if by in CLOSED_TO[matter] else Verdict.ELIGIBLE)
+
+
+def test_every_verdict_binds_rules():
+    assert BINDING[Chooser.RULE] == set(Verdict) - {Verdict.ELIGIBLE}
+    assert set(CLOSED_TO) == set(Verdict) - {Verdict.ELIGIBLE, Verdict.NOBODY}
+
+
+def test_working_hours_are_said_only_where_nothing_else_is_the_matter():
+    assert verdict(member(is_closed=True, load=1, capacity=1)) is Verdict.AT_CAPACITY
+    assert verdict(member(is_closed=True, is_absent=True)) is Verdict.ABSENT
+
+
+def test_all_skills_are_needed_whatever_their_case():
+    ada = member(skills=folded([" German ", "STRAßE"]))
+
+    assert verdict(ada, skills=folded(["german", "strasse"])) is Verdict.ELIGIBLE
+    assert verdict(ada, skills=folded(["german", "dutch"])) is Verdict.LACKS_SKILLS
+
+
+def test_nobody_is_eligible_with_a_capacity_of_none_at_all():
+    assert verdict(member(capacity=0)) is Verdict.AT_CAPACITY
+    assert verdict(member(capacity=0), Chooser.PERSON) is Verdict.ELIGIBLE

@@ -7,6 +7,7 @@ TABLE = {
     # verb: the statuses (n)ew (o)pen (p)ending on (h)old (r)esolved (c)losed lead to
     "claim": "o-----",
     "assign": "ooph--",
+    "decline": "-nnn--",
     "unassign": "nnnn--",
     "set priority": "noph--",
     "mark complaint": "noph--",

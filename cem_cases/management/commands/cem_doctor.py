@@ -9,16 +9,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from cem_cases.loop import doctor
+from cem_cases.loop import doctor, staffcheck
 from cem_cases.loop.doctor import Level
 
 
 class Command(BaseCommand):
     help = (
         "Look for what is wrong: dead policies, rules and calendars, a late sweep, "
-        "answers and e-mails that wait, clocks that disagree, missing beat entries, an "
-        "audit that nobody seals. Changes nothing. Exits with 1 if there is an error; "
-        "warnings alone exit with 0."
+        "answers and e-mails that wait, clocks that disagree, owners who are gone, missing "
+        "beat entries, an audit that nobody seals. Changes nothing but, with "
+        "--reconcile, counters. Exits with 1 if there is an error; warnings alone exit "
+        "with 0."
     )
     # They are among the findings; here they would end the command before the others.
     requires_system_checks = []
@@ -31,7 +32,19 @@ class Command(BaseCommand):
             "--json", action="store_true", help="print all of it as JSON"
         )
 
+        parser.add_argument(
+            "--reconcile",
+            action="store_true",
+            help="first set the members' counters of open cases to what is there",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        corrected = staffcheck.reconcile() if options["reconcile"] else []
+        if not options["json"]:
+            for each in corrected:
+                self.stdout.write(
+                    f"{each.membership}: {each.before:,} corrected to {each.after:,}."
+                )
         findings = doctor.examine()
         counts = Counter(finding.level for finding in findings)
         if options["json"]:
@@ -40,6 +53,8 @@ class Command(BaseCommand):
                 "warnings": counts[Level.WARNING],
                 "findings": [asdict(finding) for finding in findings],
             }
+            if options["reconcile"]:
+                totals["corrected"] = len(corrected)
             self.stdout.write(json.dumps(totals))
         else:
             for finding in findings:

@@ -59,6 +59,7 @@ class Command(BaseCommand):
             "Cases: {opened:,} opened, {joined:,} joined by another response",
             "Clocks: {warned:,} warned, {breached:,} breached, {escalated:,} escalated; "
             "{resumed:,} cases resumed, {nagged:,} reminders",
+            "Owners: {handed_over:,} cases handed over, {taken_up:,} taken up from queues",
             "E-mails: {sent:,} sent",
         ):
             self.stdout.write(line.format(**totals))
