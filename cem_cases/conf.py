@@ -50,6 +50,9 @@ class Conf:
     IMPORT_MAX_ROWS: int = 100_000
     """The most rows `cem_import` takes from one file."""
 
+    REPLAY_MAX: int = 200_000
+    """The most answers a replay in the admin or the API looks at; `cem_replay` takes any."""
+
     API_MAX_BYTES: int = 256 * 1024
     """The largest request body the API reads, in bytes."""
 

@@ -52,7 +52,7 @@ def test_every_kind_of_event_that_is_written_is_documented_and_none_other():
                 )
     written |= {
         f"{model}.{done}"
-        for model in ("rule", "slapolicy", "businesscalendar")
+        for model in ("rule", "slapolicy", "businesscalendar", "team")
         for done in ("created", "changed")
     }
 
@@ -60,6 +60,7 @@ def test_every_kind_of_event_that_is_written_is_documented_and_none_other():
     assert config.Rule._meta.model_name == "rule"
     assert config.SlaPolicy._meta.model_name == "slapolicy"
     assert config.BusinessCalendar._meta.model_name == "businesscalendar"
+    assert config.Team._meta.model_name == "team"
 
 
 @pytest.mark.django_db

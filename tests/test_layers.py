@@ -13,18 +13,19 @@ from cem_cases.loop import STEPS
 
 PACKAGE = Path(__file__).parent.parent / "cem_cases"
 
-PURE = {"rules", "sla", "scores", "audit", "intake"}
+PURE = {"rules", "sla", "scores", "audit", "intake", "outbound"}
 MAY_KNOW: dict[str, set[str]] = {
     **{layer: set() for layer in PURE},
     "models": {*PURE, "exceptions"},
     "loop": {"models", *PURE, "conf", "exceptions", "enqueue", "signals"},
     "enqueue": {"conf", "models", "tasks"},
-    "channels": {"models", "conf", "signals", "exceptions"},
-    "tasks": {"loop", "channels", "conf", "enqueue"},
+    "channels": {"models", "conf", "signals", "exceptions", "outbound"},
+    "delivery": {"loop", "channels"},
+    "tasks": {"loop", "delivery", "conf", "enqueue"},
     "admin": {"loop", "models", "exceptions", "conf", *PURE},
     "api": {"loop", "models", "exceptions", "conf", *PURE},
-    # channels: for sites without Celery, cem_drain also sends
-    "management": {"loop", "channels", "models", "exceptions", "conf", *PURE},
+    # delivery: for sites without Celery, cem_drain also sends
+    "management": {"loop", "delivery", "models", "exceptions", "conf", *PURE},
     "conf": set(),
     "exceptions": set(),
     "signals": set(),

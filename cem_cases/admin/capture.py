@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +21,7 @@ from cem_cases.admin.base import (
     visible,
 )
 from cem_cases.admin.customers import matching
-from cem_cases.loop import drain
+from cem_cases.loop import drain, explanations
 from cem_cases.models import (
     Case,
     Customer,
@@ -91,6 +92,7 @@ class ResponseAdmin(ReadOnly, Page):
         "wants_contact",
         "weight",
         "case_link",
+        "why",
         "source_system",
         "external_id",
         "answered_at",
@@ -102,7 +104,7 @@ class ResponseAdmin(ReadOnly, Page):
         "failed_at",
         "error",
     )
-    readonly_fields = ("said", "all_answers", "case_link", "state")
+    readonly_fields = ("said", "all_answers", "case_link", "why", "state")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("cem_cases.change_response")
@@ -142,6 +144,15 @@ class ResponseAdmin(ReadOnly, Page):
             return words.NOTHING
         case = Case(pk=response.case_id)
         return self.link(case, str(case))
+
+    @admin.display(description=_("rules looked at"))
+    def why(self, response: Response) -> str:
+        """Return the rules in their order: which matched, and what decided."""
+        kept = response.explanation
+        if kept is None:
+            return words.NOTHING
+        looks = explanations.read([kept.looks])[kept.looks]
+        return render_to_string("cem_cases/admin/explanation.html", {"looks": looks})
 
     @admin.display(description=_("state"))
     def state(self, response: Response) -> str:
@@ -186,11 +197,14 @@ class TouchpointAdmin(Page):
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnly, Page):
-    list_display = ("survey", "customer", "status", "reason", "created_at", "sent_at")
+    list_display = (
+        *("survey", "customer", "status", "reason", "send_after", "sent_at"),
+        "expires_at",
+    )
     list_select_related = ("survey", "customer")
     list_filter = ("status",)
     ordering = ("-pk",)
-    exclude = ("token_hash",)
+    exclude = ("token_hash", "key")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
         customers = Customer.objects.visible_to(request.user)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from cem_cases.admin import clockbar, timeline, words
+from cem_cases.admin import clockbar, timeline, whyme, words
 from cem_cases.admin.base import Page, may_view
 from cem_cases.admin.clockbar import Hand
 from cem_cases.loop.audit import stream_of
@@ -70,6 +70,7 @@ def rows(visible: QuerySet[Case]) -> QuerySet[Case]:
         "parent",
         "merged_into",
         "opening_response__survey",
+        "opening_response__explanation",
     )
 
 
@@ -80,6 +81,7 @@ def context(
     owner = case.owner
     escalations = _escalations(case)
     shown, earlier = _hands(case, now)
+    entries = timeline.of(case, {contact.pk: contact for contact in contacts})
     looks, marks = clockbar.legend([*shown, *earlier])
     return {
         "case": case,
@@ -104,7 +106,12 @@ def context(
         "looks": looks,
         "marks": marks,
         "profile": _profile(page, request, case),
-        "entries": timeline.of(case, {contact.pk: contact for contact in contacts}),
+        "entries": entries,
+        "deciding": whyme.deciding(entries),
+        "why_title": whyme.title(
+            owner=timeline.name_of(owner) if owner else "",
+            is_mine=owner == request.user,
+        ),
     }
 
 

@@ -35,7 +35,7 @@ from cem_cases.admin.verbforms import VerbForm
 from cem_cases.admin.verbs import VERBS, Verb
 from cem_cases.exceptions import CemCasesError
 from cem_cases.loop import cases, escalation
-from cem_cases.models import WORK, Case, Contact, Escalation, Tag, Template
+from cem_cases.models import WORK, Case, Contact, Escalation, Tag
 
 
 def is_number(text: str) -> bool:
@@ -357,10 +357,3 @@ class ContactAdmin(OfCases):
 @admin.register(Tag)
 class TagAdmin(Page):
     search_fields = ("name",)
-
-
-@admin.register(Template)
-class TemplateAdmin(Page):
-    list_display = ("name", "slug", "language", "subject")
-    search_fields = ("name", "slug")
-    prepopulated_fields = {"slug": ("name",)}

@@ -67,6 +67,7 @@ class CustomerAdmin(KeptForGood, Page):
         "segment",
         ("annual_value", "currency"),
         ("language", "time_zone"),
+        "since",
         "account_owner",
         "known_attributes",
         "opted_out_at",

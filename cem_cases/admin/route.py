@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -13,16 +15,61 @@ from cem_cases.admin.fields import QuietRawIdWidget
 from cem_cases.admin.timeline import name_of
 from cem_cases.models import Absence, Membership, Team
 
+MOST_SKILLS = 50
+LONGEST_SKILL = 50
+
+
+class SkillsField(forms.CharField):
+    """Words with commas between them; each once, whatever its case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            required=False,
+            max_length=MOST_SKILLS * LONGEST_SKILL,
+            widget=forms.TextInput(attrs={"dir": "auto", "autocomplete": "off"}),
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        words_ = [
+            " ".join(word.split()) for word in super().to_python(value).split(",")
+        ]
+        found = {word.casefold(): word for word in words_ if word}
+        if len(found) > MOST_SKILLS:
+            raise ValidationError(_("At most 50 skills."), code="many")
+        if any(len(word) > LONGEST_SKILL for word in found):
+            text = _("A skill has at most 50 letters; put commas between them.")
+            raise ValidationError(text, code="long")
+        return list(found.values())
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+class MembershipForm(forms.ModelForm):
+    skills = SkillsField(
+        label=_("skills"),
+        help_text=_("Such as german, billing. Rules may ask for them."),
+    )
+
 
 class MembershipInline(Inline):
-    """Who works here. Somebody who leaves is switched off: their cases stay counted."""
+    """Who works here. Somebody who leaves is switched off: their cases stay counted.
+
+    Then the next sweep puts their open cases back into the queue.
+    """
 
     model = Membership
+    form = MembershipForm
     fields = (
         "who",
         "user",
         "role",
         "capacity",
+        "skills",
         "is_active",
         "open_cases",
         "last_assigned",
@@ -49,7 +96,8 @@ class MembershipInline(Inline):
 
 @admin.register(Team)
 class TeamAdmin(Page):
-    list_display = ("name", "slug", "people", "is_active")
+    list_display = ("name", "slug", "people", "calendar", "is_active")
+    list_select_related = ("calendar",)
     list_filter = ("is_active",)
     ordering = ("name",)
     search_fields = ("name", "slug")
@@ -76,10 +124,27 @@ class TeamAdmin(Page):
 
 @admin.register(Absence)
 class AbsenceAdmin(Page):
-    list_display = ("user", "from_at", "until_at", "substitute", "reason")
+    list_display = (
+        "user",
+        "from_at",
+        "until_at",
+        "substitute",
+        "open_cases",
+        "handed_over_at",
+        "reason",
+    )
     list_select_related = ("user", "substitute")
     ordering = ("-from_at",)
     raw_id_fields = ("user", "substitute")
+    readonly_fields = ("handed_over_at",)
+    fields = (
+        "user",
+        ("from_at", "until_at"),
+        "substitute",
+        "open_cases",
+        "reason",
+        "handed_over_at",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Absence]:
         return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined]

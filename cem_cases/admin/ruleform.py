@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from cem_cases import rules
 from cem_cases.admin.fields import JsonField
 from cem_cases.admin.versioned import VersionedForm
+from cem_cases.loop import lint
 from cem_cases.models import Rule
 
 CONDITIONS_HELP = _(
@@ -53,6 +54,15 @@ class RuleForm(VersionedForm):
         ):
             self.add_error("quiet_hours", _("After how many business hours?"))
         return cleaned
+
+    def _post_clean(self) -> None:
+        """Ask the linter, too, once the row stands and can be read."""
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
+        for name, texts in lint.errors(self.instance).items():
+            for text in texts:
+                self.add_error(name if name in self.fields else None, text)
 
     def places(self) -> list[tuple[str, str]]:
         """Return what is wrong at which place of conditions and actions."""

@@ -86,6 +86,9 @@ class RuleListPage(DecidingPage):
     actions = ("switch_on", "switch_off", "duplicate")
     change_list_template = "cem_cases/admin/rules.html"
 
+    class Media:
+        css = {"all": ("cem_cases/admin/rule.css",)}
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         found = super().get_changelist_instance(request)
         _know_runs(found.result_list)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -20,7 +20,10 @@ from django.views.decorators.http import require_POST
 
 from cem_cases.admin import rulebuilder, ruleform, words
 from cem_cases.admin.rulelist import RuleListPage
+from cem_cases.loop import lint
 from cem_cases.models import Rule
+
+MOST_WARNINGS = 10
 
 
 @admin.register(Rule)
@@ -71,6 +74,14 @@ class RuleAdmin(RuleListPage):
         if rule.pk is not None:
             text = words.rule_sentence(rule, rulebuilder.names())
         return render_to_string("cem_cases/admin/rulesentence.html", {"text": text})
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        """Save it, and say what there is to say about it beside the other rules."""
+        super().save_model(request, obj, form, change)
+        for text in lint.warnings(obj)[:MOST_WARNINGS]:
+            self.message_user(request, text, messages.WARNING)
 
     # The sentence, while one edits
 

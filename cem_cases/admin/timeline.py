@@ -16,7 +16,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from cem_cases.admin import words
+from cem_cases.admin import whyme, words
+from cem_cases.loop import explanations
 from cem_cases.loop.audit import stream_of
 from cem_cases.models import (
     AuditEvent,
@@ -33,12 +34,6 @@ from cem_cases.models import (
 LONGEST = 200
 """Events shown of one case, the newest; more than that nobody reads."""
 
-VERDICTS = {
-    "eligible": gettext_noop("could take it"),
-    "inactive": gettext_noop("account is switched off"),
-    "absent": gettext_noop("absent"),
-    "at capacity": gettext_noop("has no room for more"),
-}
 DONE = (
     gettext_noop("there is nobody to tell"),
     gettext_noop("watcher added"),
@@ -49,16 +44,6 @@ DONE = (
     gettext_noop("priority raised"),
 )
 """What may come of a step of escalation; that people were told is told by their names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What was said of one member of the team when an owner was looked for."""
-
-    name: str
-    verdict: str
-    load: int
-    rank: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +58,12 @@ class Entry:
     """Whether a person did it; else it came from the rules, a clock or the customer."""
     text: str = ""
     contact: Contact | None = None
-    looks: Sequence[Mapping[str, Any]] = ()
+    looks: Sequence[explanations.Look] = ()
+    is_spoiled: bool = False
+    """Whether the explanation kept is not the one that the audit vouches for."""
     policies: Sequence[Mapping[str, Any]] = ()
-    candidates: Sequence[Candidate] = ()
+    why: whyme.Why | None = None
+    """Who was looked at, where an owner was looked for."""
 
 
 @dataclass(slots=True)
@@ -108,7 +96,8 @@ def of(case: Case, contacts: Mapping[int, Contact]) -> Sequence[Entry]:
     )
     found = [(event, event.data) for event in events]
     names = _names(found)
-    return [_entry(event, data, names, contacts) for event, data in found]
+    looks = explanations.of_opening(case)
+    return [_entry(event, data, names, contacts, looks) for event, data in found]
 
 
 def _names(found: Sequence[tuple[AuditEvent, Mapping[str, Any]]]) -> Names:
@@ -116,7 +105,7 @@ def _names(found: Sequence[tuple[AuditEvent, Mapping[str, Any]]]) -> Names:
     policies: set[Any] = set()
     for event, data in found:
         keys |= {event.actor_id, data.get("to"), *data.get("told", ())}
-        keys |= {said["user"] for said in data.get("candidates", ())}
+        keys |= {data.get("from"), *whyme.users_in(data)}
         slugs |= {data.get("team")}
         codes |= {data.get("root_cause")}
         policies |= {data.get("policy")}
@@ -155,8 +144,10 @@ def _entry(
     data: Mapping[str, Any],
     names: Names,
     contacts: Mapping[int, Contact],
+    looks: Mapping[str, Sequence[explanations.Look]],
 ) -> Entry:
     say = SENTENCES.get(event.kind)
+    digest = data.get("explanation")
     detail = getattr(event, "detail", None)
     return Entry(
         at=event.at,
@@ -166,17 +157,10 @@ def _entry(
         is_ours=event.actor_id is not None,
         text=detail.text if detail else "",
         contact=contacts.get(data.get("contact", 0)),
-        looks=data.get("rules", ()),
+        looks=looks.get(digest, ()),
+        is_spoiled=digest is not None and digest not in looks,
         policies=data.get("policies", ()),
-        candidates=[
-            Candidate(
-                name=names.user(said["user"]),
-                verdict=_(VERDICTS.get(said["verdict"], said["verdict"])),
-                load=said["load"],
-                rank=said["rank"],
-            )
-            for said in data.get("candidates", ())
-        ],
+        why=whyme.read(data, names.user),
     )
 
 
@@ -194,20 +178,6 @@ def _opened(data: Data, names: Names) -> str:
     if data.get("team_not_found"):
         text += _("; the team %s is not there any more") % data["team_not_found"]
     return text
-
-
-def _assigned(data: Data, names: Names) -> str:
-    if data.get("strategy"):
-        return _("Given to %(user)s by the rules (%(strategy)s)") % {
-            "user": names.user(data["to"]),
-            "strategy": _(data["strategy"]),
-        }
-    if data.get("by_step"):
-        return _("Given to %s by an escalation") % names.user(data["to"])
-    return _("Given to %(user)s in %(team)s") % {
-        "user": names.user(data["to"]),
-        "team": names.team(data.get("team")),
-    }
 
 
 def _joined(data: Data, names: Names) -> str:
@@ -292,13 +262,8 @@ def _unanswered(data: Data, names: Names) -> str:
 
 
 SENTENCES: Mapping[str, Callable[[Data, Names], str]] = {
+    **whyme.SENTENCES,
     "case.opened": _opened,
-    "case.assigned": _assigned,
-    "case.not_assigned": lambda data, names: _("Nobody could take it: it waits"),
-    "case.unassigned": lambda data, names: (
-        _("Put back into the queue of %s") % names.team(data.get("team"))
-    ),
-    "case.claimed": lambda data, names: _("Claimed it"),
     "case.joined": _joined,
     "case.priority_set": lambda data, names: (
         _("Changed the priority from %(before)s to %(now)s")
@@ -307,9 +272,6 @@ SENTENCES: Mapping[str, Callable[[Data, Names], str]] = {
     "case.noted": lambda data, names: _("Wrote a note"),
     "case.contacted": _contacted,
     "case.resolved": _resolved,
-    "case.reopened": lambda data, names: (
-        _("Reopened it, cycle %d begins") % data["cycle"]
-    ),
     "case.closed": lambda data, names: _("Closed it for good"),
     "case.policy_changed": lambda data, names: (
         _("Another policy applies: %s") % names.policy(data)

@@ -6,13 +6,14 @@ into the form, beside what was typed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +23,7 @@ from cem_cases.admin.timeline import name_of
 from cem_cases.exceptions import CemCasesError, InvalidInput, StaleVersion
 from cem_cases.loop import given
 from cem_cases.models import (
+    Absence,
     Case,
     Clock,
     ClockMetric,
@@ -140,7 +142,13 @@ class AssignForm(VerbForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._offered: dict[str, tuple[Any, Team]] = {}
+        self._absences: dict[Any, Absence] = {}
         self.fields["to"].choices = [("", "—"), *self._groups()]  # type: ignore[attr-defined]
+
+    def _away(self, users: Iterable[Any]) -> dict[Any, Absence]:
+        """Return who of these is absent now: the loop gives them no case."""
+        rows = Absence.objects.at(timezone.now()).filter(user__in=users)
+        return {row.user_id: row for row in rows.order_by("until_at")}
 
     def _groups(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         teams = {team.pk: team for team in self._teams()}
@@ -148,14 +156,16 @@ class AssignForm(VerbForm):
         for team in teams.values():
             if (team.pk, None) != (self.case.team_id, self.case.owner_id):
                 people[team.pk].append(self._offer(f"queue:{team.pk}", None, team))
-        for member in (
+        members = list(
             Membership.objects.filter(
                 team__in=teams, is_active=True, user__is_active=True
             )
             .exclude(team=self.case.team_id, user=self.case.owner_id)
             .select_related("user")
             .order_by("pk")
-        ):
+        )
+        self._absences = self._away(member.user_id for member in members)
+        for member in members:
             team = teams[member.team_id]
             people[team.pk].append(self._offer(f"member:{member.pk}", member, team))
         for key, team in teams.items():
@@ -174,6 +184,11 @@ class AssignForm(VerbForm):
         self._offered[key] = (member and member.user, team)
         if member is None:
             return key, _now("Queue of %s: nobody yet") % team.name
+        absence = self._absences.get(member.user_id)
+        if absence and member.user_id != self.user.pk:
+            until = timezone.localtime(absence.until_at)
+            text = _now("absent until %s") % date_format(until, "j M Y, H:i")
+            return key, f"{name_of(member.user)} ({text})"
         load = str(member.open_cases)
         if member.capacity == 0:
             return key, f"{name_of(member.user)} ({_now('takes no cases from rules')})"

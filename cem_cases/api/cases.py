@@ -22,7 +22,7 @@ from cem_cases.api.door import Door
 from cem_cases.api.filters import CaseFilters, StrictFilters
 from cem_cases.api.pagination import KeysetPagination, Order
 from cem_cases.api.permissions import MayReadAndWork
-from cem_cases.loop import audit, cases, escalation
+from cem_cases.loop import audit, cases, escalation, explanations
 from cem_cases.models import (
     AuditEvent,
     Case,
@@ -69,7 +69,10 @@ class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         case = with_parts(self.get_object())
-        context = self.get_serializer_context()
+        answers = case.newest_responses  # type: ignore[attr-defined]
+        kept = [answer.explanation.looks for answer in answers if answer.explanation]
+        looks = explanations.read(kept)
+        context = {**self.get_serializer_context(), "looks": looks}
         return Response(serializers.CaseDetailOut(case, context=context).data)
 
     @action(
@@ -79,9 +82,15 @@ class CaseViewSet(Door, ListModelMixin, RetrieveModelMixin, GenericViewSet):
         orders=BY_SEQUENCE,
     )
     def timeline(self, request: Request, number: str) -> Response:
-        events = AuditEvent.objects.filter(stream=audit.stream_of(self.get_object().pk))
+        case = self.get_object()
+        events = AuditEvent.objects.filter(stream=audit.stream_of(case.pk))
         rows = self.filter_queryset(events.select_related("actor", "detail"))
-        page = self.get_serializer(self.paginate_queryset(rows), many=True)
+        looks = explanations.of_opening(case)
+        page = self.get_serializer_class()(
+            self.paginate_queryset(rows),
+            many=True,
+            context={**self.get_serializer_context(), "looks": looks},
+        )
         return self.get_paginated_response(page.data)
 
     @action(
@@ -188,7 +197,9 @@ def found_or_404(rows: QuerySet[Row], key: str) -> Row:
 
 def with_parts(case: Case) -> Case:
     """Fetch what belongs to the case: the newest of each, in the order they came."""
-    answers = models.Response.objects.select_related("survey", "touchpoint")
+    answers = models.Response.objects.select_related(
+        "survey", "touchpoint", "explanation"
+    )
     contacts = Contact.objects.select_related("author")
     clocks = Clock.objects.select_related("version__policy").defer("version__terms")
     escalations = Escalation.objects.select_related("clock", "acknowledged_by")

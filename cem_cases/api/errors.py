@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from cem_cases.conf import conf
-from cem_cases.exceptions import CemCasesError, FieldErrors, InvalidInput
+from cem_cases.exceptions import CemCasesError, FieldErrors, InvalidInput, TooMuch
 
 PROBLEM = "application/problem+json"
 MAX_FIELDS = 50
@@ -97,6 +97,8 @@ def bounded(errors: FieldErrors) -> dict[str, list[str]]:
 def _refused_by_loop(exc: CemCasesError) -> dict[str, Any]:
     if isinstance(exc, InvalidInput):
         return problem(HTTPStatus.BAD_REQUEST, exc.code, errors=exc.errors)
+    if isinstance(exc, TooMuch):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, exc.code, str(exc))
     return problem(HTTPStatus.CONFLICT, exc.code, str(exc))
 
 

@@ -25,6 +25,7 @@ from cem_cases.models import (
     AuditEvent,
     Case,
     Clock,
+    Response,
     RootCause,
     Team,
     sees_everything,
@@ -180,6 +181,16 @@ class CaseOut(serializers.Serializer):
         ]
 
 
+class LookOut(serializers.Serializer):
+    """That a rule was looked at; its name is null where it is not there any more."""
+
+    rule = serializers.IntegerField()
+    version = serializers.IntegerField()
+    name = serializers.CharField(allow_null=True)
+    matched = serializers.BooleanField()
+    because = serializers.CharField()
+
+
 class AnswerOut(serializers.Serializer):
     """A response as whoever works on the case sees it."""
 
@@ -198,6 +209,12 @@ class AnswerOut(serializers.Serializer):
     answers = serializers.JSONField()
     answered_at = Moment()
     received_at = Moment()
+    explanation = serializers.SerializerMethodField()
+
+    def get_explanation(self, response: Response) -> Any:
+        """Return the rules looked at, in their order; null: none were yet."""
+        kept = response.explanation
+        return kept and LookOut(self.context["looks"][kept.looks], many=True).data
 
 
 class ClockOut(serializers.Serializer):
@@ -314,6 +331,7 @@ class EventOut(serializers.Serializer):
     actor = serializers.SerializerMethodField()
     payload = serializers.SerializerMethodField()
     text = serializers.CharField(source="detail.text", allow_null=True, default=None)
+    explanation = serializers.SerializerMethodField()
 
     def get_actor(self, event: AuditEvent) -> dict[str, Any] | None:
         """Return who did it; a user who is gone keeps the id."""
@@ -325,6 +343,11 @@ class EventOut(serializers.Serializer):
     def get_payload(self, event: AuditEvent) -> dict[str, Any]:
         """Return what was decided, less the proof of the words that `text` has."""
         return {name: value for name, value in event.data.items() if name != "text"}
+
+    def get_explanation(self, event: AuditEvent) -> Any:
+        """Return the rules looked at, where they opened the case; else null."""
+        looks = self.context["looks"].get(event.data.get("explanation"))
+        return looks and LookOut(looks, many=True).data
 
 
 # In -------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 KINDS: Mapping[str, str] = {
     "case.opened": "A rule opened the case: `response`, `opened_at`, `priority`, `team` "
     "(or `team_not_found`), `is_complaint`, `policy` and `policy_version`, `due_at`, "
-    "`rule` and `rule_version`; `rules` and `policies`: each one looked at, with what "
-    "decided.",
+    "`rule` and `rule_version`; `explanation`: the SHA-256 of the text that is kept with "
+    "the response, which says of each rule looked at what decided; `policies`: each one "
+    "looked at, with what decided.",
     "case.joined": "Another `response` of the customer joined the open case: `score`, "
     "`priority`, `priority_before`, `is_complaint`.",
     "case.assigned": "The case got an owner: `to`. From a rule also `by_rule`, the "
@@ -52,8 +53,9 @@ KINDS: Mapping[str, str] = {
     "then, and rules ask for it.",
     "case.resolved": "`root_cause`, `outcome`, `cycle`, `contacted`; the note is in the "
     "detail.",
-    "case.reopened": "The next `cycle` began, with the owner `to` (null: nobody yet), under the `policy` (`policy_version`) that "
-    "applies now; `policies`: each one looked at; the reason is in the detail.",
+    "case.reopened": "The next `cycle` began, with the owner `to` (null: nobody yet; "
+    "`substitute_for`: whose substitute that is), under the `policy` (`policy_version`) "
+    "that applies now; `policies`: each one looked at; the reason is in the detail.",
     "case.closed": "The case ended for good.",
     "clock.warned": "A clock used up `percent` of its target: `metric`, `cycle`, "
     "`due_at`.",

@@ -82,6 +82,8 @@ def send_waiting(kind: Kind, *, now: datetime, seconds: float | None) -> Sent:
     """
     done, until = Sent(), None if seconds is None else time.monotonic() + seconds
     outbox.give_up(kind.due(now), kind.waits, now)
+    if not kind.due(now).exists():
+        return done
     connection = open_later()
     try:
         while not done.away and not done.more and (row := _take(kind, now)):

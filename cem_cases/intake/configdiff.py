@@ -22,9 +22,11 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         if isinstance(self.new, Mapping) and self.old is None:
-            return f"{self.path}: added {_shown(self.new)}"
+            return f"{self.path}: added {_shown(self.new) if self.new else ''}".rstrip()
         if isinstance(self.old, Mapping) and self.new is None:
-            return f"{self.path}: removed {_shown(self.old)}"
+            return (
+                f"{self.path}: removed {_shown(self.old) if self.old else ''}".rstrip()
+            )
         return f"{self.path}: {_shown(self.old)} → {_shown(self.new)}"
 
 

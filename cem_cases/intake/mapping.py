@@ -41,6 +41,7 @@ CUSTOMER = {
     "currency": specs.TEXT,
     "language": specs.TEXT,
     "time_zone": specs.TEXT,
+    "since": specs.DATE,
 }
 NEVER_BLANK = ("external_id", "answered_at")
 """Without the one a row would come in twice; without the other it would be from today."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from math import isfinite
 from typing import Any
@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from cem_cases.intake.refusals import MappingRefused
 
 Scalar = str | int | float | bool
-Value = Scalar | datetime
+Value = Scalar | datetime | date
 
 PLAIN_NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?", re.ASCII)
 WHOLE = re.compile(r"([+-]?\d{1,30})\.0+", re.ASCII)
@@ -305,19 +305,27 @@ def _to_moment(found: Scalar, spec: Spec) -> Value:
     A wall time that comes twice is taken the first time; one that is skipped moves
     forward by the gap. A date alone is its midnight.
     """
-    try:
-        if spec.format:
-            at = datetime.strptime(str(found), spec.format)
-        else:
-            at = datetime.fromisoformat(str(found))
-    except ValueError:
-        raise spec.refuse(f"is not a date {_expected(spec)}") from None
+    at = _parsed(found, spec)
     if at.tzinfo is None and spec.zone is None:
         raise spec.refuse('has no time zone: add zone = "…" to the mapping')
     try:
         return (at if at.tzinfo else at.replace(tzinfo=spec.zone)).astimezone(UTC)
     except OverflowError:
         raise spec.refuse("is not a date of our time") from None
+
+
+def _to_date(found: Scalar, spec: Spec) -> Value:
+    """Return the day as it is written, whatever time and zone stand beside it."""
+    return _parsed(found, spec).date()
+
+
+def _parsed(found: Scalar, spec: Spec) -> datetime:
+    try:
+        if spec.format:
+            return datetime.strptime(str(found), spec.format)
+        return datetime.fromisoformat(str(found))
+    except ValueError:
+        raise spec.refuse(f"is not a date {_expected(spec)}") from None
 
 
 def _expected(spec: Spec) -> str:
@@ -354,5 +362,6 @@ _MAPPED = frozenset(("blank", "map", "otherwise"))
 TEXT = Kind("text", _MAPPED, _to_text)
 NUMBER = Kind("number", _MAPPED | {"decimal"}, _to_number)
 MOMENT = Kind("moment", frozenset(("blank", "format", "zone")), _to_moment)
+DATE = Kind("date", frozenset(("blank", "format")), _to_date)
 TRUTH = Kind("truth", frozenset(("blank", "true", "false")), _to_truth)
 ANY = Kind("any", _MAPPED | {"number", "decimal", "true", "false"}, _to_any)

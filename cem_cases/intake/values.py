@@ -48,16 +48,13 @@ class InvalidResponse(ValueError):
 class NewCustomer(NamedTuple):
     """Who answered. All of it is optional: an anonymous answer is an answer."""
 
+    external_id: str | None = None
     said: Mapping[str, Any] = NOTHING
     """Columns of the customer, with their values; those that were left blank are not."""
     organization: str = ""
     attributes: Mapping[str, Any] = NOTHING
     identities: tuple[tuple[str, str], ...] = ()
     """(channel, identifier) pairs, normalised; an e-mail address is one of them."""
-
-    @property
-    def external_id(self) -> str | None:
-        return self.said.get("external_id")
 
 
 class NewResponse(NamedTuple):
@@ -174,6 +171,7 @@ def _customer(raw: Any, now: datetime, errors: dict[str, list[str]]) -> NewCusto
         if PHONE.fullmatch(number):  # "n/a" is nobody's number
             identities["phone", number] = None
     return NewCustomer(
+        external_id=said.get("external_id"),
         organization=said.pop("organization", ""),
         attributes=said.pop("attributes", {}),
         identities=tuple(identities),
@@ -183,12 +181,7 @@ def _customer(raw: Any, now: datetime, errors: dict[str, list[str]]) -> NewCusto
 
 def _text(limit: int) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
-        if isinstance(value, str):
-            text = value
-        elif isinstance(value, int) and not isinstance(value, bool):
-            text = _digits(value)
-        else:
-            raise ValueError("Must be text.")
+        text = value if isinstance(value, str) else _as_text(value)
         if len(text) > limit:
             raise ValueError(f"Must be at most {limit:,} characters.")
         # what can be printed can be stored; this is the cheaper question
@@ -202,6 +195,12 @@ def _text(limit: int) -> Callable[[Any], str]:
 _line = _text(MAX_TEXT)
 _email_line = _text(254)
 _comment = _text(MAX_COMMENT)
+
+
+def _as_text(value: Any) -> str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("Must be text.")
+    return _digits(value)
 
 
 def _digits(value: int) -> str:
@@ -238,24 +237,32 @@ def _score(value: Any) -> int:
 
 
 def _decimal(whole: int, places: int) -> Callable[[Any], Decimal]:
+    limit = Decimal(10) ** whole
+
     def parse(value: Any) -> Decimal:
-        if isinstance(value, float):
-            value = repr(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = _digits(value)
-        if isinstance(value, Decimal):
-            value = f"{value:f}" if value.is_finite() else "not finite"
-        if not isinstance(value, str) or not NUMBER.fullmatch(value.strip()):
+        text = value.strip() if isinstance(value, str) else _as_number(value)
+        if not NUMBER.fullmatch(text):
             raise ValueError("Must be a number, such as 1234.5.")
         try:
-            number = round(Decimal(value.strip()), places)
+            number = round(Decimal(text), places)
         except InvalidOperation:
             raise ValueError("Must be a number, such as 1234.5.") from None
-        if number < 0 or number >= 10**whole:
+        if not 0 <= number < limit:
             raise ValueError(f"Must be at least 0 and below 10^{whole}.")
         return number
 
     return parse
+
+
+def _as_number(value: Any) -> str:
+    """Return the text of a number, or one that is none."""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _digits(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return f"{value:f}"
+    return "not a number"
 
 
 _up_to_99999 = _decimal(5, 10)  # 15 digits: SQLite keeps no more

@@ -11,15 +11,23 @@ from cem_cases.loop.facts import Answer
 from cem_cases.models import Survey
 
 
+def needed() -> set[str]:
+    """Return the names of the facts that analysing needs."""
+    return {"comment", "language"} if plugin("COMMENT_ANALYSER") else set()
+
+
 def analyze(answers: Sequence[Answer]) -> None:
-    """Set `band` and `sentiment` of these answers, and the facts of these names."""
+    """Set `band` and `sentiment` of these answers, and the facts of these names.
+
+    Their facts have what is `needed`.
+    """
     put_bands(answers)
     sentiment = plugin("COMMENT_ANALYSER")
     if not sentiment:
         return
     for answer in answers:
-        if answer.comment:
-            found = _between(sentiment(answer.comment, answer.language))
+        if comment := answer.facts.get("comment"):
+            found = _between(sentiment(comment, answer.facts.get("language", "")))
             answer.sentiment = found
             if found is not None:
                 answer.facts["sentiment"] = found

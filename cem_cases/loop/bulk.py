@@ -7,7 +7,10 @@ number of statements depends on the number of calls, not of rows.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
 from operator import attrgetter, getitem
 from typing import Any, TypeVar
 
@@ -78,19 +81,21 @@ def add(
     if connection.vendor != "postgresql" or len(rows) < COPY_FROM:
         made = [_instance(model, fields, row) for row in rows]
         return [row.pk for row in insert(made, unique=unique, keys=keys)]
-    others = {field: field.get_default() for field in model._meta.concrete_fields}
+    defaults = {field: field.get_default() for field in model._meta.concrete_fields}
     for field in (model._meta.pk, *fields):
-        del others[field]
-    written = [(*row, *others.values()) for row in rows]
-    fields += others
+        del defaults[field]
+    tails: Iterable[tuple[Any, ...]] = repeat(tuple(defaults.values()), len(rows))
+    fields += defaults
     taken: list[int] = []
     if keys:
         taken = _take_keys(connection, model, len(rows))
-        written = [(*row, key) for row, key in zip(written, taken, strict=True)]
+        tails = [(*defaults.values(), key) for key in taken]
         fields.append(model._meta.pk)
+    written = zip(rows, tails, strict=True)
     if unique:
-        written.sort(key=_order([names.index(name) for name in unique], getitem))
-    _copy(connection, model, fields, written)
+        order = _order([names.index(name) for name in unique], getitem)
+        written = sorted(written, key=lambda pair: order(pair[0]))
+    _copy(connection, model, fields, ((*row, *tail) for row, tail in written))
     return taken
 
 
@@ -121,7 +126,9 @@ def change(
         return
     columns = zip(*_with_documents_as_text(fields, rows), strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(_update_sql(connection, model, fields), list(map(list, columns)))
+        cursor.execute(
+            _update_sql(connection, model, fields), list(map(_array, columns))
+        )
 
 
 def among(values: Collection[Any], kind: str = "bigint") -> Any:
@@ -133,7 +140,7 @@ def among(values: Collection[Any], kind: str = "bigint") -> Any:
     """
     if not _is_postgresql() or len(values) < COPY_FROM:
         return list(values)
-    return RawSQL(f"SELECT unnest(%s::{kind}[])", [list(values)])  # noqa: S611
+    return RawSQL(f"SELECT unnest(%s::{kind}[])", [_array(values)])  # noqa: S611
 
 
 def any_of(name: str, values: Collection[Any]) -> Any:
@@ -144,7 +151,7 @@ def any_of(name: str, values: Collection[Any]) -> Any:
     """
     if not _is_postgresql() or len(values) < COPY_FROM:
         return models.Q(**{f"{name}__in": list(values)})
-    return _EqualsAny(models.F(name), list(values))
+    return _EqualsAny(models.F(name), _array(values))
 
 
 class _EqualsAny(models.Lookup):  # type: ignore[type-arg]
@@ -169,6 +176,22 @@ def exist(*queries: models.QuerySet[Any]) -> tuple[bool, ...]:
         return tuple(map(bool, cursor.fetchone()))
 
 
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Let Python's collector of cycles wait while a batch is worked on.
+
+    It would look through thousands of values again and again, all of them in use and
+    none of them in a cycle: a sixth of the time that capturing takes.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _is_postgresql() -> bool:
     return bool(connections[router.db_for_write(AuditHead)].vendor == "postgresql")
 
@@ -177,6 +200,17 @@ def _instance(
     model: type[models.Model], fields: Iterable[Any], values: Iterable[Any]
 ) -> models.Model:
     return model(**{f.attname: v for f, v in zip(fields, values, strict=True)})
+
+
+def _array(values: Iterable[Any]) -> str:
+    """Return these values as PostgreSQL writes an array: psycopg takes five times as long."""
+    return "{" + ",".join(map(_quoted, values)) + "}"
+
+
+def _quoted(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return '"' + str(value).replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def _order(

@@ -79,6 +79,7 @@ class Outcome:
         return self._stored
 
 
+@bulk.unwatched()
 def record(
     responses: Mapping[str, Any] | Iterable[Mapping[str, Any]],
     *,
@@ -443,13 +444,17 @@ def _apply(person: _Person, new: NewCustomer, organization: int | None) -> bool:
 
     What is not said stays as it is: an answer without a segment takes none away.
     """
-    news = {name: value for name, value in new.said.items() if value != person[name]}
-    if organization and organization != person["organization_id"]:
-        news["organization_id"] = organization
-    if not new.attributes.items() <= person["attributes"].items():
-        news["attributes"] = {**person["attributes"], **new.attributes}
-    person.update(news)
-    return bool(news)
+    organization = organization or person["organization_id"]
+    known = person["attributes"]
+    if (
+        new.said.items() <= person.items()
+        and new.attributes.items() <= known.items()
+        and organization == person["organization_id"]
+    ):
+        return False
+    person.update(new.said, organization_id=organization)
+    person["attributes"] = {**known, **new.attributes}
+    return True
 
 
 def _organizations(names: set[str]) -> dict[str, int]:

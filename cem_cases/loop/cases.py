@@ -483,8 +483,9 @@ def reopen(
     """Take a resolved case up again: the next cycle of its resolution clock begins.
 
     It returns to its owner, or to the substitute of an absent one; where neither may own
-    it, the next one gets it, as its rule wants, or it waits in the team's queue. Raises NotAllowedNow also where the customer has another active
-    case by now, and the survey allows one at a time.
+    it, the next one gets it, as its rule wants, or it waits in the team's queue. Raises
+    NotAllowedNow also where the customer has another active case by now, and the survey
+    allows one at a time.
     """
     now = now or moment.now()
     _refuse_second(case)
@@ -507,6 +508,7 @@ def reopen(
         text=text,
         cycle=locked.cycle,
         to=None if to is None else str(to),
+        substitute_for=None if to in (None, before) else str(before),
         policy=choice.policy and choice.policy.version.policy_id,
         policy_version=choice.policy and choice.policy.version.number,
         policies=list(choice.looks),

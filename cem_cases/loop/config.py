@@ -14,7 +14,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
 
 from cem_cases import rules, sla
-from cem_cases.loop import audit, bulk, moment, policies
+from cem_cases.loop import audit, bulk, lint, moment, policies
 from cem_cases.models import (
     BusinessCalendar,
     EscalationStep,
@@ -41,16 +41,21 @@ def save(
 ) -> None:
     """Save a rule as its next version, and note who did it.
 
-    Cases keep the version that opened them. Raises ValidationError.
+    Cases keep the version that opened them. A rule acts on what comes in after it was
+    switched on, never on what was there before. Raises ValidationError, also for what
+    `lint.errors` says.
     """
     now = now or moment.now()
-    rule.full_clean()
     is_new = rule._state.adding
+    since: datetime | None = now
     if not is_new:
-        rule.version = (
-            Rule.objects.select_for_update(no_key=True).get(pk=rule.pk).version
-        )
-        rule.version += 1
+        saved = Rule.objects.select_for_update(no_key=True).get(pk=rule.pk)
+        rule.version = saved.version + 1
+        since = saved.active_since if saved.is_active else now
+    rule.full_clean()
+    if found := lint.errors(rule):
+        raise ValidationError(found)
+    rule.active_since = since if rule.is_active else None
     rule.save()
     _record(rule, is_new, by, now, **_fields(rule))
 

@@ -137,7 +137,9 @@ def apply(
 def _invalid(problems: Iterable[tuple[str, str]]) -> InvalidInput:
     found: dict[str, list[str]] = {}
     for path, text in problems:
-        found.setdefault(path, []).append(text)
+        texts = found.setdefault(path, [])
+        if text.rstrip(".") not in (said.rstrip(".") for said in texts):
+            texts.append(text)
     return InvalidInput(found)
 
 
@@ -291,23 +293,24 @@ class _Work:
 
     def _why_not(self, step: _Step) -> Iterator[tuple[str, str]]:
         """Yield what was wrong with it, less what follows from others that were wrong."""
-        match step.why_not:
-            case Missing() as missing:
-                if (missing.section, missing.key) not in self._refused:
-                    known = list(SECTIONS[missing.section].load())
-                    yield (
-                        f"{step.path}.{missing.field}",
-                        f"there is no {missing.key!r} among the {missing.section}, "
-                        f"neither here nor in the file{similar(missing.key, known)}",
-                    )
-            case ValidationError() as error:
-                teams = {key for section, key in self._refused if section == "teams"}
-                if step.section == "rules" and teams & set(_texts(step.values)):
-                    return
-                model = SECTIONS[step.section].model
-                for path, text in configrows.problems(error, model):
-                    if not (teams and step.section == "policies" and "steps" in path):
-                        yield f"{step.path}{path and '.'}{path}", text
+        error = step.why_not
+        if isinstance(error, Missing):
+            if (error.section, error.key) not in self._refused:
+                known = list(SECTIONS[error.section].load())
+                yield (
+                    f"{step.path}.{error.field}",
+                    f"there is no {error.key!r} among the {error.section}, neither here "
+                    f"nor in the file{similar(error.key, known)}",
+                )
+            error = error.besides
+        teams = {key for section, key in self._refused if section == "teams"}
+        if error is None or (
+            step.section == "rules" and teams & {*_texts(step.values)}
+        ):
+            return
+        for path, text in configrows.problems(error, SECTIONS[step.section].model):
+            if not (teams and step.section == "policies" and "steps" in path):
+                yield f"{step.path}{path and '.'}{path}", text
 
 
 def _save(step: _Step, author: Author) -> bool:

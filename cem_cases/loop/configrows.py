@@ -48,6 +48,8 @@ class Missing(Exception):
 
     def __init__(self, field: str, section: str, key: str) -> None:
         self.field, self.section, self.key = field, section, key
+        self.besides: ValidationError | None = None
+        """What else is wrong with the entry."""
         super().__init__(field, section, key)
 
 
@@ -80,7 +82,7 @@ class Section:
         for name, field in self.fields.items():
             setattr(row, field, values[name])
         if "calendar" in values:
-            row.calendar = _calendar(values["calendar"])
+            _set_calendar(row, values["calendar"])
         self.save(row, values, changed, author)
 
     def _entry(self, row: Any) -> Values:
@@ -88,13 +90,15 @@ class Section:
         return {**same, **self.more(row)}
 
 
-def _calendar(name: str | None) -> BusinessCalendar | None:
-    if name is None:
-        return None
-    found = BusinessCalendar.objects.filter(name=name).first()
-    if found is None:
-        raise Missing("calendar", "calendars", name)
-    return found
+def _set_calendar(row: Any, name: str | None) -> None:
+    row.calendar = BusinessCalendar.objects.filter(name=name).first() if name else None
+    if name and row.calendar is None:
+        missing = Missing("calendar", "calendars", name)
+        try:
+            row.full_clean()
+        except ValidationError as error:
+            missing.besides = error
+        raise missing
 
 
 def named(row: Any) -> str | None:

@@ -116,7 +116,7 @@ def _settle(line: _Line, done: Drained, now: datetime, rows: QuerySet[Any]) -> b
 
 def _route(batch: Sequence[int], now: datetime) -> Mapping[str, int]:
     by = route.setup()
-    answers = facts.answers(batch, by.facts)
+    answers = facts.answers(batch, by.facts | analyze.needed())
     analyze.analyze(answers)
     routed = route.route(answers, by, now=now)
     return {

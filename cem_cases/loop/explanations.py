@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cem_cases import rules
 from cem_cases.loop import bulk
-from cem_cases.models import Explanation, Rule
+from cem_cases.models import Case, Explanation, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,18 @@ def read(texts: Iterable[str]) -> Mapping[str, Sequence[Look]]:
         ]
         for text, looks in found.items()
     }
+
+
+def of_opening(case: Case) -> Mapping[str, Sequence[Look]]:
+    """Return the rules looked at when this case was opened, by the digest of the text.
+
+    The event `case.opened` has the digest: a text that was changed since is not found.
+    """
+    opening = case.opening_response
+    kept = opening and opening.explanation
+    if kept is None:
+        return {}
+    return {digest(kept.looks): read([kept.looks])[kept.looks]}
 
 
 def _looks(text: str) -> list[rules.Look]:

@@ -27,16 +27,12 @@ class Answer:
     customer_id: int
     case_id: int | None
     score: int | None
-    comment: str
-    language: str
-    sentiment: Decimal | None
-    answered_at: datetime
     received_at: datetime
-    processed_at: datetime | None
-    account_owner_id: Any
-    band: str
     facts: dict[str, Any]
     """Those asked for that are known, by name."""
+    band: str = ""
+    sentiment: Decimal | None = None
+    account_owner_id: Any = None
 
 
 def wanted(trees: Iterable[rules.Node]) -> set[str]:
@@ -44,7 +40,9 @@ def wanted(trees: Iterable[rules.Node]) -> set[str]:
     return {name for tree in trees for name in rules.facts_in(tree)}
 
 
-def answers(keys: Collection[int], names: Collection[str]) -> list[Answer]:
+def answers(
+    keys: Collection[int], names: Collection[str], *, with_account_owners: bool = False
+) -> list[Answer]:
     """Return these responses by key, with the facts of these names.
 
     Not with what is in `past`; with what `analyze` finds out only if it has been there.
@@ -52,36 +50,45 @@ def answers(keys: Collection[int], names: Collection[str]) -> list[Answer]:
     """
     own = [(name, RESPONSE[name]) for name in names if name in RESPONSE]
     own += [(n, f"customer__{CUSTOMER[n]}") for n in names if n in CUSTOMER]
+    days = [(name, *DAYS[name]) for name in names if name in DAYS]
     documents = _documents(names)
-    read = _reader([name for name, _ in own], documents)
-    rows = list(
-        Response.objects.filter(pk__in=bulk.among(keys))
-        .order_by("pk")
-        .values_list(*COLUMNS, *(c for _, c in own), *(c for c, _, _ in documents))
-    )
-    surveys = _shared(Survey, {row[1] for row in rows}, SURVEY, names)
-    places = {row[2] for row in rows} - {None}
+    columns = [
+        *COLUMNS,
+        *(column for _, column in own),
+        *(column for column, _, _ in documents),
+        *(column for _, column, _ in days),
+        *(["customer__account_owner"] if with_account_owners else []),
+    ]
+    rows = Response.objects.filter(bulk.any_of("pk", keys)).order_by("pk")
+    rows = list(rows.values_list(*columns))
+    surveys = _shared(Survey, {row[0] for row in rows}, SURVEY, names)
+    places = {row[1] for row in rows} - {None}
     touchpoints = _shared(Touchpoint, places, TOUCHPOINT, names)
-    days = [(name, DAYS[name]) for name in names if name in DAYS]
+    read = _reader([name for name, _ in own], documents)
     found, fixed = [], len(COLUMNS)
+    reckoned = fixed + len(own) + len(documents)
     for row in rows:
-        survey, known = surveys[row[1]]
-        answer = Answer(row[0], survey, *row[4:fixed], {**known})  # type: ignore[call-arg]
-        if row[2] in touchpoints:
-            answer.facts |= touchpoints[row[2]][1]
-        read(row[fixed:], answer.facts)
-        for name, reckon in days:
-            answer.facts |= _unless_none(name, reckon(answer, row[3]))
+        survey, known = surveys[row[0]]
+        known = known.copy()
+        if row[1] in touchpoints:
+            known |= touchpoints[row[1]][1]
+        read(row[fixed:reckoned], known)
+        answer = Answer(row[2], survey, row[3], row[4], row[5], row[6], known)
+        answer.band = known.get("band", "")
+        for (name, _, reckon), value in zip(days, row[reckoned:], strict=False):
+            if value is not None:
+                known[name] = reckon(answer.received_at, value)
+        if with_account_owners:
+            answer.account_owner_id = row[-1]
         found.append(answer)
     return found
 
 
 COLUMNS = (
-    *("pk", "survey_id", "touchpoint_id", "customer__since", "customer_id", "case_id"),
-    *("score", "comment", "language", "sentiment", "answered_at", "received_at"),
-    *("processed_at", "customer__account_owner", "band"),
+    *("survey_id", "touchpoint_id", "pk", "customer_id", "case_id"),
+    *("score", "received_at"),
 )
-"""What is fetched of every response: the ends of it are the fields of `Answer`."""
+"""What is fetched of every response."""
 
 RESPONSE: Mapping[str, str] = {
     "score": "score",
@@ -117,15 +124,14 @@ TOUCHPOINT: Mapping[str, str] = {
     "journey_stage": "journey_stage",
     "department": "department",
 }
-DAYS: Mapping[str, Callable[[Answer, Any], int | None]] = {
-    "answered_days_ago": lambda answer, _: (
-        (answer.received_at - answer.answered_at).days
-    ),
-    "customer.tenure_days": lambda answer, since: (
-        (answer.received_at.date() - since).days if since else None
+DAYS: Mapping[str, tuple[str, Callable[[datetime, Any], int]]] = {
+    "answered_days_ago": ("answered_at", lambda at, answered: (at - answered).days),
+    "customer.tenure_days": (
+        "customer__since",
+        lambda at, since: (at.date() - since).days,
     ),
 }
-"""Facts that are reckoned, from an answer and since when there is the customer."""
+"""Facts that are days until the answer reached us: since which column, and how many."""
 
 YES_OR_NO = frozenset({"customer.opted_out", "customer.has_account_owner"})
 """Facts that say whether a column has a value."""
@@ -171,7 +177,7 @@ def _reader(
     return read
 
 
-Shared = Mapping[int, tuple[Any, Mapping[str, Any]]]
+Shared = Mapping[int, tuple[Any, dict[str, Any]]]
 
 
 def _shared(
@@ -191,10 +197,6 @@ def _shared(
         row.pk: (row, {n: v for n, column in asked if (v := getattr(row, column))})
         for row in model.objects.filter(pk__in=keys)
     }
-
-
-def _unless_none(name: str, value: Any) -> dict[str, Any]:
-    return {} if value is None else {name: value}
 
 
 def of_case(case: Case) -> dict[str, Any]:

@@ -7,7 +7,7 @@ and a secret of the site, so that a repeat has the same link; only its hash is s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -25,13 +25,6 @@ NO_URL = 'CEM_CASES["SURVEY_URL"] is not set'
 NOT_ACTIVE = "the survey is not active"
 
 Wish = tuple[outgoing.Due, rules.Invite]
-
-
-def problems(actions: Sequence[rules.Action]) -> Iterator[str]:
-    """Yield why these actions of a rule cannot be done on this site."""
-    for n, action in enumerate(actions):
-        if isinstance(action, rules.Invite) and not conf().SURVEY_URL:
-            yield f"actions[{n}]: nobody can be invited, {NO_URL}."
 
 
 def write(wishes: Sequence[Wish], *, now: datetime) -> Sequence[Invitation]:

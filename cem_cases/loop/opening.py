@@ -25,7 +25,6 @@ from cem_cases.loop import (
 from cem_cases.loop.roster import Roster
 from cem_cases.models import Case, Customer, Survey, Team
 
-
 JOINED = (
     *("priority", "is_complaint", "policy_version", "due_at", "version"),
     *("last_activity_at", "quiet_hours"),

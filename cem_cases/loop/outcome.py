@@ -12,6 +12,7 @@ from cem_cases import rules
 from cem_cases.loop.floor import Desk, Room, Simulated
 from cem_cases.loop.rehearsal import Real, Rehearsal, Span
 from cem_cases.loop.replayed import (
+    UNNAMED,
     Difference,
     Differences,
     Example,
@@ -43,7 +44,7 @@ def tell(
         since=span.since,
         until=span.until,
         survey=span.survey and span.survey.slug,
-        rule=rule and (rule.name or "This rule"),
+        rule=rule and (rule.name or UNNAMED),
         rule_id=rule and rule.pk,
         days_open=days_open,
         answers=tally.answers,

@@ -110,7 +110,12 @@ def _perform(planned: Sequence[Planned], now: datetime) -> None:
     """Write that the rules acted, change the cases, let go out what is to go out."""
     if not planned:
         return
-    bulk.insert([_run(p, rule, now) for p in planned for rule in p.decision.matched])
+    runs = [
+        (rule.key, rule.version, RuleRun.Subject.EVENT, p.happening.event_id, now)
+        for p in planned
+        for rule in p.decision.matched
+    ]
+    bulk.add(RuleRun, ruleset.RUN, runs, keys=False)
     wishes = [
         revise.Wish(p.case, p.decision, p.happening.trigger, p.looks) for p in planned
     ]
@@ -128,13 +133,3 @@ def _perform(planned: Sequence[Planned], now: datetime) -> None:
         for rule, effect in p.decision.effects
     ]
     effects.perform(due, now=now)
-
-
-def _run(planned: Planned, rule: rules.Rule, now: datetime) -> RuleRun:
-    return RuleRun(
-        rule_id=rule.key,
-        rule_version=rule.version,
-        subject=RuleRun.Subject.EVENT,
-        subject_id=planned.happening.event_id,
-        at=now,
-    )

@@ -116,21 +116,23 @@ class Rehearsal:
     def batches(self) -> Iterator[list[Step]]:
         """Decide everything, and yield what came of it, batch by batch."""
         for keys in self._keys():
-            answers = facts.answers(keys, self.facts)
+            answers = facts.answers(keys, self.facts, with_account_owners=True)
             analyze.put_bands(answers)
             past.responses(answers, self.facts)
             yield list(self._steps(answers, _real_cases(answers)))
 
     def _keys(self) -> Iterator[list[int]]:
         size, after = conf().BATCH_SIZE, self._first - 1
+        # what arrives together is decided together, where that makes a difference
+        names = ("pk", "received_at") if self._asks_for_cases else ("pk",)
         while True:
             rows = self._rows.filter(pk__gt=after).order_by("pk")
-            found = list(rows.values_list("pk", "received_at")[:size])
+            found = list(rows.values_list(*names)[:size])
             if not found:
                 return
-            keys = [pk for pk, _ in _whole(found, size)]
-            yield keys
-            after = keys[-1]
+            kept = _whole(found, size) if self._asks_for_cases else found
+            yield [row[0] for row in kept]
+            after = kept[-1][0]
 
     def _steps(
         self, answers: Sequence[facts.Answer], real: Mapping[int, Sequence[Real]]
@@ -257,10 +259,10 @@ def _real_cases(answers: Sequence[facts.Answer]) -> Mapping[int, Sequence[Real]]
     return found
 
 
-Place = tuple[int, datetime]
+Row = tuple[Any, ...]
 
 
-def _whole(found: list[Place], size: int) -> list[Place]:
+def _whole(found: list[Row], size: int) -> list[Row]:
     """Leave what may have arrived together with the next batch to that one."""
     last, end = found[-1][1], len(found)
     while end and found[end - 1][1] == last:

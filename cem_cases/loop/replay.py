@@ -7,9 +7,10 @@ differs, and what is assumed, the result says in words.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 
@@ -17,7 +18,7 @@ from cem_cases import rules
 from cem_cases.exceptions import InvalidInput, TooMuch
 from cem_cases.loop import moment, outcome, policies, ruleset
 from cem_cases.loop.rehearsal import By, Rehearsal, Span
-from cem_cases.loop.replayed import Replay
+from cem_cases.loop.replayed import UNNAMED, Replay
 from cem_cases.loop.tally import Tally
 from cem_cases.models import Case, Rule, Survey
 
@@ -75,18 +76,50 @@ def replay(
 
 
 def check(rule: Rule) -> rules.Rule:
-    """Return this rule as it is decided with. Raises InvalidInput, with the place."""
+    """Return this rule as it is decided with. Raises InvalidInput, with every place."""
     if rule.trigger != TRIGGER:
         text = f"Only rules with the trigger {TRIGGER.value!r} can be replayed."
         raise InvalidInput({"trigger": [text]})
-    try:
-        conditions, actions = rules.parse_rule(
-            rule.trigger, rule.conditions, rule.actions
-        )
-    except rules.InvalidRule as error:
-        raise InvalidInput({error.path: [error.problem]}) from None
-    version, name = rule.version or 1, rule.name or "This rule"
+    wrong = rules.problems(rule.trigger, rule.conditions, rule.actions)
+    errors = {error.path: [error.problem] for error in wrong}
+    if errors:
+        raise InvalidInput(errors)
+    conditions, actions = rules.parse_rule(rule.trigger, rule.conditions, rule.actions)
+    version, name = rule.version or 1, rule.name or UNNAMED
     return rules.Rule(rule.pk or DRAFT, version, name, conditions, actions, rule.stop)
+
+
+def draft(fields: Any) -> Rule:
+    """Return an unsaved rule with these fields, as JSON has them; those of `FIELDS`.
+
+    Raises InvalidInput, with the place of everything that is wrong.
+    """
+    if not isinstance(fields, Mapping):
+        raise InvalidInput({"": ["Must be an object with the fields of a rule."]})
+    errors = {
+        str(name): ["Is not a known field."] for name in fields if name not in FIELDS
+    }
+    for name, (kind, text) in FIELDS.items():
+        is_right = type(fields.get(name)) in kind if name in fields else True
+        errors |= {} if is_right else {name: [text]}
+    if errors:
+        raise InvalidInput(errors)
+    rule = Rule(**{"actions": [], **fields})
+    if not 0 <= rule.position <= MOST_POSITION:
+        raise InvalidInput({"position": [FIELDS["position"][1]]})
+    check(rule)
+    return rule
+
+
+FIELDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "name": ((str,), "Must be text."),
+    "trigger": ((str,), f"Must be {TRIGGER.value!r}."),
+    "conditions": ((dict, list, type(None)), "Must be an object."),
+    "actions": ((list,), "Must be a list."),
+    "stop": ((bool,), "Must be true or false."),
+    "position": ((int,), "Must be a whole number, 0 or above."),
+}
+MOST_POSITION = 2_147_483_647
 
 
 def _rules(rule: Rule | None) -> rules.RuleSet:

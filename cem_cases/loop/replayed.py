@@ -11,6 +11,8 @@ from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
+UNNAMED = "This rule"
+"""What a rule is called that has no name yet."""
 SHOWN = 10
 """How many examples there are of each sort."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,7 +34,7 @@ class Setup:
 
     active: ruleset.Active
     policies: Sequence[policies.Policy]
-    facts: Collection[str]
+    facts: frozenset[str]
     """The names of all facts that rules and policies ask for."""
 
 
@@ -103,17 +103,11 @@ def _perform(planned: Sequence[Planned], now: datetime) -> None:
 def _remember(planned: Sequence[Planned], now: datetime) -> None:
     """Write which rules acted, why, and that the answers are done."""
     runs = [
-        RuleRun(
-            rule_id=rule.key,
-            rule_version=rule.version,
-            subject=RuleRun.Subject.RESPONSE,
-            subject_id=each.answer.pk,
-            at=now,
-        )
+        (rule.key, rule.version, RuleRun.Subject.RESPONSE, each.answer.pk, now)
         for each in planned
         for rule in each.decision.matched
     ]
-    bulk.insert(runs, keys=False)
+    bulk.add(RuleRun, ruleset.RUN, runs, keys=False)
     kept = explanations.keep(each.looks for each in planned)
     bulk.change(
         Response,

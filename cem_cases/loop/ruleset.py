@@ -21,6 +21,8 @@ COLUMNS = (
     *("pk", "version", "name", "conditions", "actions", "stop", "active_since"),
     "quiet_hours",
 )
+RUN = ("rule", "rule_version", "subject", "subject_id", "at")
+"""What is written of each run of a rule."""
 
 
 @dataclass(frozen=True, slots=True)

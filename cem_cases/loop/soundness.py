@@ -15,7 +15,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q
 
 from cem_cases import rules, sla
 from cem_cases.exceptions import CemCasesError
-from cem_cases.loop import config, findings, holidays, policies
+from cem_cases.loop import config, findings, holidays, lint, policies
 from cem_cases.loop.findings import Said
 from cem_cases.models import (
     BusinessCalendar,
@@ -286,44 +286,11 @@ def of_rules() -> Iterator[Said]:
             said.append(findings.error(says, "Mend it in the admin."))
         else:
             found.append((row, value))
-    said += [*_teams_that_are_gone(found), *_behind_a_stop(found)]
+    said += [findings.warning(*each) for each in lint.of_active(found)]
     if not rows:
         says = "No rule is active: no answer opens a case."
         said.append(findings.warning(says, "Make one in the admin, or switch one on."))
     yield from said or [findings.ok(f"{len(rows):,} active, all of them readable.")]
-
-
-def _teams_that_are_gone(found: Sequence[tuple[Rule, rules.Rule]]) -> Iterator[Said]:
-    named = [
-        (action.team, row.name)
-        for row, rule in found
-        for action in rule.actions
-        if isinstance(action, rules.SetTeam)
-    ]
-    there: set[str] = set()
-    if named:
-        teams = Team.objects.filter(slug__in=[slug for slug, _ in named])
-        there.update(teams.filter(is_active=True).values_list("slug", flat=True))
-    for slug, rule in named:
-        if slug not in there:
-            yield findings.warning(
-                f"Rule {rule!r} puts cases into {slug!r}, which is not an active team: "
-                "they are in no queue.",
-                "Name another team in the rule, or switch this one on.",
-            )
-
-
-def _behind_a_stop(found: Sequence[tuple[Rule, rules.Rule]]) -> Iterator[Said]:
-    stops: dict[str, str] = {}
-    for row, rule in found:
-        if row.trigger in stops:
-            yield findings.warning(
-                f"Rule {row.name!r} never acts: {stops[row.trigger]!r} comes before "
-                "it, always holds, and says stop.",
-                "Give it a lower position.",
-            )
-        elif rule.stop and rule.conditions == rules.AllOf():
-            stops[row.trigger] = row.name
 
 
 def _read(value: Callable[[], Any]) -> tuple[Any, str]:

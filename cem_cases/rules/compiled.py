@@ -169,9 +169,10 @@ class _Settled(dict[Any, Outcome | None]):
     __slots__ = ("_classes", "_no", "_test", "_yes")
 
     def __init__(self, leaf: Leaf, settles: bool) -> None:
-        outcome = settles, (leaf.place,)
-        holds = settles is not leaf.is_turned
-        self._yes, self._no = (outcome, None) if holds else (None, outcome)
+        outcome: Outcome = settles, (leaf.place,)
+        if_holds = settles is not leaf.is_turned
+        self._yes = outcome if if_holds else None
+        self._no = None if if_holds else outcome
         self._test, self._classes = leaf.test, leaf.classes
         self[None] = self._yes if leaf.missing else self._no
 

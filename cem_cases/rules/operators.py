@@ -5,6 +5,7 @@ Text is compared without regard to case. A test is never asked about a missing v
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
@@ -23,29 +24,36 @@ def is_number(value: Any) -> bool:
     return value.__class__ in _NUMBERS
 
 
+def exactly(number: Any) -> Decimal:
+    """Return the number that was meant: 99.9 is not a little more."""
+    return Decimal(str(number)) if number.__class__ is float else Decimal(number)
+
+
+def _number(compare: Callable[[Any, Any], bool]) -> Operator:
+    """Return an operator that compares a number with the wanted one, as it was meant."""
+
+    def operator_(wanted: Any) -> Test:
+        if wanted.__class__ is int:
+            return lambda found: found.__class__ in _NUMBERS and compare(found, wanted)
+        exact, rough = exactly(wanted), float(wanted)
+        return lambda found: (
+            found.__class__ in _NUMBERS
+            and compare(found, rough if found.__class__ is float else exact)
+        )
+
+    return operator_
+
+
+_equal = _number(operator.eq)
+
+
 def _same(wanted: Any) -> Test:
     if isinstance(wanted, str):
         folded = wanted.casefold()
         return lambda found: found.__class__ is str and found.casefold() == folded
     if isinstance(wanted, bool):
         return lambda found: found is wanted
-    return lambda found: found.__class__ in _NUMBERS and found == wanted
-
-
-def _at_most(wanted: Any) -> Test:
-    return lambda found: found.__class__ in _NUMBERS and found <= wanted
-
-
-def _at_least(wanted: Any) -> Test:
-    return lambda found: found.__class__ in _NUMBERS and found >= wanted
-
-
-def _less_than(wanted: Any) -> Test:
-    return lambda found: found.__class__ in _NUMBERS and found < wanted
-
-
-def _more_than(wanted: Any) -> Test:
-    return lambda found: found.__class__ in _NUMBERS and found > wanted
+    return _equal(wanted)
 
 
 def _among(wanted: Collection[Any]) -> Test:
@@ -98,10 +106,10 @@ def _not_empty(_: Any) -> Test:
 OPERATORS: Mapping[str, Operator] = {
     "is": _same,
     "is not": _not(_same),
-    "at most": _at_most,
-    "at least": _at_least,
-    "less than": _less_than,
-    "more than": _more_than,
+    "at most": _number(operator.le),
+    "at least": _number(operator.ge),
+    "less than": _number(operator.lt),
+    "more than": _number(operator.gt),
     "in": _among,
     "not in": _not(_among),
     "contains": _contains,

@@ -9,9 +9,9 @@ up: then nothing is known, and nothing is said. So a claim here is always proven
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from cem_cases.rules.conditions import (
@@ -22,10 +22,9 @@ from cem_cases.rules.conditions import (
     Node,
     Not,
     currency_of,
-    facts_in,
 )
 from cem_cases.rules.facts import Facts, Kind, find
-from cem_cases.rules.operators import is_number
+from cem_cases.rules.operators import exactly, is_number
 
 MOST = 512
 """How many alternatives are looked at; and how many values of one fact."""
@@ -42,8 +41,13 @@ def can_hold(node: Node) -> bool:
     >>> can_hold(AllOf((low, high))), can_hold(AnyOf((low, high)))
     (False, True)
     """
+    return is_possible(node) is not False
+
+
+def is_possible(node: Node) -> bool | None:
+    """Return as `can_hold` does, but None where the tree was given up."""
     terms = _terms(node, True)
-    return terms is None or any(map(_is_possible, terms))
+    return None if terms is None else any(map(_is_possible, terms))
 
 
 def always_holds(node: Node) -> bool:
@@ -58,8 +62,8 @@ def implies(one: Node, other: Node) -> bool:
     >>> implies(lower, low), implies(low, lower)
     (True, False)
     """
-    if not set(facts_in(other)) <= set(facts_in(one)):
-        return always_holds(other)  # nothing else is known of what `one` does not name
+    if isinstance(other, AllOf):
+        return all(implies(one, part) for part in other.parts)
     return not can_hold(AllOf((one, Not(other))))
 
 
@@ -102,16 +106,11 @@ def _is_possible(term: Term) -> bool:
 
 def _has_value(literals: Sequence[Literal]) -> bool:
     """Whether some value of the fact they are about satisfies all of these."""
-    found = dict(literals)
-    if any(found[condition] is not wanted for condition, wanted in literals):
-        return False
-    tests = [(_test(repr(c), c), wanted) for c, wanted in literals]
-    tried = 0
-    for facts in _assignments(list(found)):
-        if all(test(facts) is wanted for test, wanted in tests):
-            return True
-        tried += 1
-        if tried > MOST:
+    tests = [(_test(str(c.value), c), wanted) for c, wanted in literals]
+    if len({id(test) for test, _ in tests}) < len(set(tests)):
+        return False  # the same is to hold, and not to hold
+    for tried, facts in enumerate(_assignments([c for c, _ in literals])):
+        if tried == MOST or all(test(facts) is wanted for test, wanted in tests):
             return True
     return any(map(_is_open, literals)) and not _excluded(literals)
 
@@ -126,7 +125,9 @@ def _assignments(conditions: Sequence[Condition]) -> Iterator[Facts]:
     by_name: dict[str, list[Condition]] = {}
     for condition in conditions:
         by_name.setdefault(condition.fact, []).append(condition)
-    values: dict[str, list[Any]] = {name: _values(name, c) for name, c in by_name.items()}
+    values: dict[str, list[Any]] = {
+        name: _values(name, c) for name, c in by_name.items()
+    }
     units = {c.currency for c in conditions if c.currency}
     if units:
         of = next(of for name in by_name if (of := currency_of(name)))
@@ -168,17 +169,15 @@ def _named(condition: Condition) -> Sequence[Any]:
 def _around(numbers: Sequence[Any], name: str) -> list[Any]:
     """Return these numbers, one between each two, one below and one above all."""
     is_whole, least = _range(name)
-    points = sorted({Decimal(str(number)) for number in numbers}) or [Decimal(0)]
-    near = [points[0] - 1, *points, points[-1] + 1]
-    near += [(one + other) / 2 for one, other in zip(points, points[1:], strict=False)]
+    points = sorted({exactly(number) for number in numbers}) or [Decimal(0)]
     if is_whole:
-        near = [
-            whole
-            for n in near
-            for whole in (n.to_integral_value("ROUND_FLOOR"), -(-n // 1) + 1)
-        ]
-        near += [n - 1 for n in near]
-    return [n for n in near if least is None or n >= least]
+        down = [n.to_integral_value(ROUND_FLOOR) for n in points]
+        near = {near for n in down for near in (n - 1, n, n + 1)}
+        near |= {n.to_integral_value(ROUND_CEILING) - 1 for n in points}
+    else:
+        near = {points[0] - 1, *points, points[-1] + 1}
+        near |= {(one + other) / 2 for one, other in pairwise(points)}
+    return sorted(n for n in near if least is None or n >= least)
 
 
 def _range(name: str) -> tuple[bool, int | None]:
@@ -226,9 +225,14 @@ def _excluded(literals: Sequence[Literal]) -> bool:
     for condition, wanted in literals:
         words = {str(word).casefold() for word in _named(condition)}
         match condition.operator, wanted:
-            case ("is" | "in", True) | ("is not" | "not in", False) | ("is empty", True):
+            case (
+                ("is" | "in", True) | ("is not" | "not in", False) | ("is empty", True)
+            ):
                 return True
-            case ("contains" | "contains all words", True) | ("does not contain", False):
+            case ("contains" | "contains all words", True) | (
+                "does not contain",
+                False,
+            ):
                 needed |= words
             case ("contains", False) | ("does not contain", True):
                 banned |= words

@@ -169,7 +169,9 @@ def _condition(condition: Condition, names: Names) -> str:
     texts = [_value(item, condition.fact, fact, names) for item in values[:SHOWN]]
     more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
     unit = condition.currency or (fact.unit if fact else "")
-    return f"{said} {', '.join(texts)}{more}" + (f" {unit}" if unit else "")
+    found = f"{', '.join(texts)}{more}"
+    listed = f"({found})" if len(texts) > 1 else found
+    return f"{said} {listed}" + (f" {unit}" if unit else "")
 
 
 def _value(value: Any, name: str, fact: Fact | None, names: Names) -> str:

@@ -29,9 +29,10 @@ ADDABLE = {
     "team",
     "template",
     "touchpoint",
+    "webhookendpoint",
 }
 CHANGEABLE = {*ADDABLE, "customer"}
-DELETABLE = ADDABLE - {"rule", "slapolicy"}
+DELETABLE = ADDABLE - {"rule", "slapolicy", "webhookendpoint"}
 INLINE = {"channelidentity", "escalationstep", "holiday", "membership", "question"}
 INLINE |= {"target"}
 PARTS = {"auditdetail", "clockmark", "policyversion", "targetchange"}

@@ -64,10 +64,10 @@ def test_the_opening_says_which_rules_were_looked_at(north):
 
     opening = timeline.of(case, {})[-1]
 
-    assert [(look["name"], look["matched"]) for look in opening.looks] == [
+    assert [(look.name, look.matched) for look in opening.looks] == [
         ("to north", True)
     ]
-    assert opening.looks[0]["because"] == "channel is north (was north)"
+    assert opening.looks[0].because == "channel is north (was north)"
     assert not opening.is_ours
 
 
@@ -80,8 +80,8 @@ def test_why_this_owner(north, ada):
     entry = timeline.of(Case.objects.get(), {})[0]
 
     assert entry.what == "Given to ada by the rules (least loaded)"
-    assert [(c.name, c.verdict, c.rank) for c in entry.candidates] == [
-        ("ada", "could take it", 1),
+    assert [(c.name, c.verdict.text, c.rank) for c in entry.why.candidates] == [
+        ("ada", "takes it", 1),
         ("full", "has no room for more", None),
     ]
 

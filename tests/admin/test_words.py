@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from cem_cases.admin import words
-from cem_cases.models import Case, Clock
+from cem_cases.models import Case, Clock, Rule
 from tests import make
 
 
@@ -128,6 +128,6 @@ def test_a_badge_is_inert():
 
 
 def test_a_rule_that_cannot_be_read_says_so():
-    assert words.rule_sentence({"fact": "scor"}) == (
+    assert words.rule_sentence(Rule(conditions={"fact": "scor"})) == (
         "Cannot be read: conditions.fact: 'scor' is not a fact. Did you mean 'score'?"
     )

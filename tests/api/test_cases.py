@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cem_cases.loop import audit, cases, sla
-from cem_cases.models import Case, Escalation, Team
+from cem_cases.models import Case, Escalation, Rule, Team
 from tests import make
 from tests.make import DAY, HOUR, MONDAY
 
@@ -87,7 +87,7 @@ def test_the_page_of_a_case_has_what_belongs_to_it(api, north, ada):
     assert response.keys() == {
         *("id", "survey", "touchpoint", "source_system", "external_id", "channel"),
         *("score", "band", "comment", "language", "sentiment", "wants_contact"),
-        *("answers", "answered_at", "received_at"),
+        *("answers", "answered_at", "received_at", "explanation"),
     }
     assert (response["comment"], response["answers"]) == ("Late!", {"again": False})
     assert [clock["metric"] for clock in page["clocks"]] == [
@@ -150,8 +150,31 @@ def test_the_timeline_tells_what_happened(api, north, ada):
         "actor": {"id": ada.pk, "username": "ada"},
         "payload": {"status": "open"},
         "text": "Called twice.",
+        "explanation": None,
     }
     assert events[0]["text"] is None
+
+
+def test_case_and_timeline_say_which_rules_were_looked_at(api, north, ada):
+    make.rule(name="Nine", conditions={"fact": "score", "operator": "is", "value": 9})
+    case = make.case(team=north, owner=ada)
+    Rule.objects.filter(name="Nine").delete()
+    path = f"/api/v1/cases/{case.pk}/"
+
+    opened, *_ = api(ada).get(f"{path}timeline/").json()["results"]
+    (response,) = api(ada).get(path).json()["responses"]
+
+    nine, north_ = opened["explanation"]
+    assert nine["name"] is None
+    assert (nine["matched"], nine["because"]) == (False, "score is 9 (was 3)")
+    assert north_ == {
+        "rule": case.rule_id,
+        "version": 1,
+        "name": "to north",
+        "matched": True,
+        "because": "channel is north (was north)",
+    }
+    assert response["explanation"] == opened["explanation"]
 
 
 def test_a_timeline_knows_no_filters(api, north, ada):
@@ -811,10 +834,10 @@ def test_the_page_of_a_case_takes_the_same_queries_however_much_belongs_to_it(
 
     many = queries(client, path)
     assert (len(many[1]["contacts"]), len(many[1]["responses"])) == (10, 11)
-    assert one[0] == many[0] == 5
+    assert one[0] == many[0] == 6
     longer = queries(client, f"{path}timeline/")
     assert len(longer[1]["results"]) == 12
-    assert timeline[0] == longer[0] == 2
+    assert timeline[0] == longer[0] == 4
 
 
 def test_the_clocks_of_a_case_take_the_same_queries_however_many_they_are(

@@ -484,10 +484,11 @@ def test_a_killed_process_sends_twice_at_most_and_loses_nothing(
 
 def test_a_late_finisher_changes_nothing(waiting):
     mine = outbox.take(Delivery.objects.due(MONDAY), MONDAY)
-    theirs = email._take(MONDAY + outbox.LEASE)
+    later = MONDAY + outbox.LEASE
+    theirs = outbox.take(Delivery.objects.due(later), later)
     assert (mine.attempts, theirs.attempts) == (1, 2)
 
-    email._postpone(mine, ValueError(), MONDAY)
+    outbox.postpone(mine, "ValueError", email.WAITS, MONDAY)
 
     assert fresh(waiting).next_attempt_at == MONDAY + 2 * outbox.LEASE
     assert fresh(waiting).error == "interrupted"
@@ -539,7 +540,7 @@ def test_a_sweep_names_what_kept_it_from_delivering(work, settings, caplog):
 
     tasks.sweep()
 
-    (said,) = [r for r in caplog.records if r.name == "cem_cases.tasks"]
+    (said,) = [r for r in caplog.records if r.name == "cem_cases.delivery"]
     assert re.fullmatch(r"Nothing was delivered: \w+", said.getMessage())
 
 

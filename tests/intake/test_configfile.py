@@ -415,7 +415,7 @@ def test_differences_are_told_as_deep_inside_as_they_are():
         'targets[resolution, high].amount: "8 h" → "4 h"',
         'targets[resolution, low]: removed { amount = "8 h" }',
         'targets[resolution, normal]: added { amount = "8 h" }',
-        "steps[resolution, 50, notify lead]: removed {}",
+        "steps[resolution, 50, notify lead]: removed",
     ]
 
 
@@ -439,3 +439,13 @@ def test_places_are_sorted_as_they_stand_in_the_file():
         "rules[10].name",
     ]
     assert list(SECTIONS) == ["calendars", "teams", "policies", "rules"]
+
+
+@given(st.text() | st.binary(), st.booleans())
+def test_whatever_comes_is_read_or_refused(data, is_json):
+    data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    for start in (b"", b"format = 1\n", b'{"format": 1, "rules": ['):
+        try:
+            read(start + data, is_json=is_json)
+        except ConfigRefused as refused:
+            assert str(refused)

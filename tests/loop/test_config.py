@@ -1,3 +1,4 @@
+import json
 from datetime import date
 
 import pytest
@@ -8,9 +9,11 @@ from cem_cases.models import (
     AuditEvent,
     EscalationStep,
     Holiday,
+    Membership,
     Rule,
     SlaPolicy,
     Target,
+    Team,
 )
 from tests import make
 from tests.make import DAY, HOUR, MONDAY
@@ -220,3 +223,58 @@ def test_a_calendar_that_never_opens_is_refused_with_the_entry():
 
     with pytest.raises(ValidationError, match=r"hours.mon\[1\]: overlaps 09:00-12:00"):
         config.save_calendar(office, by=None, now=MONDAY)
+
+
+def test_a_team_is_saved_with_its_members_and_noted(boss):
+    team = Team(slug="care", name="Care", calendar=make.office())
+    ada = Membership(user=make.user("ada"), role="lead", capacity=3, skills=["german"])
+
+    config.save_team(team, members=[ada], by=boss, now=MONDAY)
+    ada.is_active = False
+    config.save_team(team, members=[ada], by=None, now=MONDAY)
+
+    assert not Membership.objects.get(team=team, user=ada.user).is_active
+    created, changed = AuditEvent.objects.order_by("sequence")
+    assert (created.kind, created.actor) == ("team.created", boss)
+    assert (changed.kind, changed.actor) == ("team.changed", None)
+    assert created.data["slug"] == "care"
+    assert created.data["calendar_id"] == team.calendar_id
+    assert json.loads(created.data["members"]) == [
+        {
+            "user": ada.user_id,
+            "role": "lead",
+            "capacity": 3,
+            "skills": ["german"],
+            "is_active": True,
+        }
+    ]
+    assert '"is_active": false' in changed.data["members"]
+    assert not list(audit.verify())
+
+
+def test_members_that_are_not_given_and_what_rules_count_stay_as_they_are(boss):
+    team = make.team("care")
+    ada, ben = (Membership.objects.create(team=team, user=make.user()) for _ in "ab")
+    mine = Team.objects.get()
+    Team.objects.update(assigned_count=7)
+    Membership.objects.update(open_cases=3, last_assigned=7)
+
+    mine.name, ada.capacity = "Customer care", 5
+    config.save_team(mine, members=[ada], by=boss, now=MONDAY)
+
+    assert Team.objects.get().name == "Customer care"
+    assert Team.objects.get().assigned_count == 7
+    rows = Membership.objects.order_by("pk").values_list(
+        "pk", "capacity", "open_cases", "last_assigned"
+    )
+    assert list(rows) == [(ada.pk, 5, 3, 7), (ben.pk, None, 3, 7)]
+
+
+def test_a_team_that_is_wrong_is_refused_and_leaves_no_trace(boss):
+    wrong = Membership(user=boss, role="owner")
+
+    with pytest.raises(ValidationError, match="role"):
+        config.save_team(Team(slug="care", name="Care"), members=[wrong], by=boss)
+
+    assert not Team.objects.exists()
+    assert not AuditEvent.objects.exists()

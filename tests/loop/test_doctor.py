@@ -39,6 +39,7 @@ def test_of_a_site_that_is_well_everything_is_said_to_be_well():
         "policies",
         "calendars",
         "rules",
+        "owners",
         "sweep",
         "answers",
         "e-mails",
@@ -130,6 +131,7 @@ def broken_for(words):
         ("cem_cases_slapolicy", "policies"),
         ("cem_cases_businesscalendar", "calendars"),
         ("cem_cases_rule", "rules"),
+        ("cem_cases_membership", "owners"),
         ("cem_cases_clock", "sweep"),
         ("cem_cases_response", "answers"),
         ("cem_cases_delivery", "e-mails"),
@@ -211,7 +213,7 @@ def much(north):
     sent()
 
 
-STATEMENTS = 21
+STATEMENTS = 30
 
 
 def statements():

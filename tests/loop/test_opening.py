@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from cem_cases.loop import cases, drain
+from cem_cases.loop import cases, drain, explanations
 from cem_cases.models import AuditEvent, Case, Membership, Response
 from tests import make
 from tests.make import HOUR, MONDAY
@@ -52,9 +52,8 @@ def test_the_event_tells_which_rules_were_looked_at_and_what_decided():
     drain.drain(now=MONDAY)
 
     event = AuditEvent.objects.get(kind="case.opened")
-    assert [
-        (look["name"], look["matched"], look["because"]) for look in event.data["rules"]
-    ] == [
+    looks = explanations.of_opening(Case.objects.get())[event.data["explanation"]]
+    assert [(look.name, look.matched, look.because) for look in looks] == [
         ("Nine", False, "score is 9 (was 2)"),
         ("Detractor", True, "band is detractor (was detractor)"),
     ]

@@ -449,8 +449,8 @@ def test_a_rule_that_cannot_be_read(change, why):
 def test_a_rule_that_names_a_team_that_is_gone(north, change):
     Team.objects.update(**change)
     assert told("rules") == [
-        "warning: Rule 'Detractors' puts cases into 'north', which is not an active "
-        "team: they are in no queue."
+        "warning: Rule 'Detractors': actions[1].team: 'north' is not the slug of an "
+        "active team."
     ]
 
     Team.objects.update(is_active=True, slug="north")
@@ -459,11 +459,12 @@ def test_a_rule_that_names_a_team_that_is_gone(north, change):
 
 def test_a_rule_behind_one_that_always_says_stop():
     Rule.objects.update(position=10)
-    make.rule(name="All", conditions={}, stop=True, position=5)
+    to_north = {"do": "set team", "team": "north"}
+    make.rule("open case", to_north, name="All", conditions={}, stop=True, position=5)
     assert told("rules") == [
         "warning: Rule 'Detractors' never acts: 'All' comes before it, always holds, "
         "and says stop."
     ]
 
-    Rule.objects.filter(name="Detractors").update(position=1)
+    Rule.objects.filter(name="All").update(position=20)
     assert told("rules") == []

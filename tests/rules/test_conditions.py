@@ -1,7 +1,18 @@
+from decimal import Decimal
+
 import pytest
 
-from cem_cases.rules import AllOf, AnyOf, Condition, Not
-from cem_cases.rules.conditions import deciding, seen
+from cem_cases.rules import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Not,
+    conditions_in,
+    deciding,
+    facts_in,
+    seen,
+)
+from cem_cases.rules.conditions import in_words
 
 FACTS = {
     "score": 3,
@@ -82,6 +93,63 @@ def test_explanations_tell_values_but_never_private_ones():
     assert seen(Condition("language", "is", "de"), FACTS) == (
         "language is de (was missing)"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "unit", "holds"),
+    [
+        (500, "EUR", "EUR", True),
+        (500, "EUR", "USD", False),
+        (500, "EUR", None, False),
+        (500, "", "USD", True),  # without a currency: the plain number
+        (500, "", None, True),
+        (Decimal("99.90"), "EUR", "EUR", False),
+        (None, "EUR", "EUR", False),
+    ],
+)
+def test_money_is_compared_in_its_currency(value, currency, unit, holds):
+    worth = Condition("customer.annual_value", "at least", 100, currency)
+
+    facts = {"customer.annual_value": value, "customer.currency": unit}
+    assert worth.holds(facts) is holds
+
+
+def test_an_amount_is_seen_with_its_currency():
+    worth = Condition("customer.annual_value", "at least", 100, "EUR")
+    facts = {"customer.annual_value": Decimal("1E+3"), "customer.currency": "USD"}
+
+    assert seen(worth, facts) == (
+        "customer.annual_value at least 100 EUR (was 1000 USD)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (3, "3"),
+        (Decimal("0.100"), "0.100"),
+        (("a", True), "a, yes"),
+        (tuple("abcdefghijklm"), "a, b, c, d, e, f, g, h, i, j and 3 more"),
+    ],
+)
+def test_a_value_is_said_in_words(value, words):
+    assert in_words(value) == words
+
+
+def test_a_tree_says_what_it_asks_for():
+    worth = Condition("customer.annual_value", "at least", 100, "EUR")
+    low = Condition("score", "at most", 6)
+    tree = AllOf((low, Not(AnyOf((worth, low)))))
+
+    assert list(conditions_in(tree)) == [low, worth, low]
+    assert list(facts_in(tree)) == [
+        "score",
+        "customer.annual_value",
+        "customer.currency",
+        "score",
+    ]
 
 
 def test_a_tree_reads_like_a_sentence():

@@ -213,7 +213,9 @@ def test_it_waits_for_opening_where_somebody_would_take_it_then():
 
 
 def test_what_a_rule_wants_is_kept_and_read_again():
-    asked = wanted(Assign((Strategy.SAME_AGENT, Strategy.ROUND_ROBIN), ("Dutch",)), "ada")
+    asked = wanted(
+        Assign((Strategy.SAME_AGENT, Strategy.ROUND_ROBIN), ("Dutch",)), "ada"
+    )
 
     assert asked == Wanted(
         (Strategy.SAME_AGENT, Strategy.ROUND_ROBIN), frozenset({"dutch"}), "ada"

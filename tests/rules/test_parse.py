@@ -1,4 +1,5 @@
 import json
+import time
 from contextlib import suppress
 
 import pytest
@@ -7,19 +8,24 @@ from hypothesis import strategies as st
 
 from cem_cases.rules import (
     CATALOGUE,
-    Assign,
+    FOR_POLICIES,
+    KNOWN,
+    AllOf,
+    AnyOf,
+    Condition,
     InvalidRule,
-    OpenCase,
-    Priority,
-    SetPriority,
-    SetTeam,
-    Strategy,
+    Not,
+    Scope,
+    Trigger,
     dump_conditions,
     parse_actions,
     parse_conditions,
+    parse_rule,
 )
-from cem_cases.rules.operators import APPLIES, LISTS, UNARY
-from cem_cases.rules.facts import Kind
+from cem_cases.rules.parse import LARGEST, MAX_ACTIONS, WHEN
+from tests.rules.trees import trees
+
+EVERYTHING = frozenset(Scope)
 
 
 def low(**changes):
@@ -51,6 +57,36 @@ WRONG = [
     (low(operator="in", value=[]), "conditions.value: must be a list"),
     (low(operator="in", value=[1, "2"]), "conditions.value[1]: must be a number"),
     (low(operator="in", value=[1] * 10_000), "conditions.value: must be a list of 1"),
+    (low(value=LARGEST), "conditions.value: must be a number"),
+    (low(value=-LARGEST), "conditions.value: must be a number"),
+    (low(value=None), "conditions.value: must be a number"),
+    (low(value=float("inf")), "conditions.value: must be a number"),
+    (low(operator=["at most"]), "conditions.operator: must name an operator"),
+    (low(operator={}), "conditions.operator: must name an operator"),
+    (
+        low(fact="comment", operator="contains", value="a\x00b"),
+        "conditions.value: must not have control characters",
+    ),
+    (
+        low(fact="comment", operator="contains any word", value=["a"] * 101),
+        "conditions.value: must be a list of 1 to 100",
+    ),
+    (
+        low(fact="comment", operator="contains any word", value=["a", " "]),
+        "conditions.value[1]: must be text",
+    ),
+    (low(fact="answer.q", operator="is", value=None), "conditions.value: must be text"),
+    (low(fact="answer.q", operator="is", value=[1]), "conditions.value: must be text"),
+    (
+        low(fact="answer.q", operator="at most", value="3"),
+        "conditions.value: must be a",
+    ),
+    (low(fact="band", operator="in", value=["detractor", []]), "conditions.value[1]:"),
+    (
+        low(fact="wants_contact", operator="is", value="yes"),
+        "conditions.value: must be",
+    ),
+    (low(fact="history.cases_in_days.0"), "conditions.fact: 'history.cases_in"),
     (low(operator="is empty"), "conditions.value: must be left out"),
     (low(fact="band", operator="is", value="bad"), "conditions.value: must be one of"),
     (low(fact="wants_contact", operator="is", value=1), "conditions.value: must be t"),
@@ -89,49 +125,130 @@ def test_a_near_miss_is_named():
         parse_conditions(low(fact="touchpiont", operator="is", value="x"))
 
 
-def values(name, operator):
-    fact = CATALOGUE[name]
-    one = {
-        Kind.NUMBER: st.integers(-100, 100),
-        Kind.CHOICE: st.sampled_from(fact.choices or ("-",)),
-        Kind.BOOLEAN: st.booleans(),
-    }.get(fact.kind, st.text(min_size=1, max_size=20))
-    if operator in UNARY:
-        return st.none()
-    return st.lists(one, min_size=1, max_size=3) if operator in LISTS else one
+def as_parsed(tree):
+    """The tree as it is read: AllOf without parts is "always", and not within others."""
+    match tree:
+        case AllOf(parts) | AnyOf(parts):
+            found = tuple(map(as_parsed, parts)) or (Condition("score", "is", 1),)
+            return type(tree)(found)
+        case Not(part):
+            return Not(as_parsed(part))
+    return tree
 
 
-@st.composite
-def leaves(draw):
-    name = draw(st.sampled_from(sorted(CATALOGUE)))
-    operator = draw(st.sampled_from(APPLIES[CATALOGUE[name].kind]))
-    value = draw(values(name, operator))
-    leaf = {"fact": name, "operator": operator}
-    return leaf if value is None else leaf | {"value": value}
+@given(trees().map(as_parsed))
+def test_what_is_written_is_read_again(tree):
+    raw = json.loads(json.dumps(dump_conditions(tree)))
+
+    assert parse_conditions(raw, known=EVERYTHING) == tree
+    assert dump_conditions(parse_conditions(raw, known=EVERYTHING)) == raw
 
 
-trees = st.recursive(
-    leaves(),
-    lambda parts: st.one_of(
-        st.builds(lambda p: {"all": p}, st.lists(parts, min_size=1, max_size=3)),
-        st.builds(lambda p: {"any": p}, st.lists(parts, min_size=1, max_size=3)),
-        st.builds(lambda p: {"not": p}, parts),
-    ),
-    max_leaves=8,
-)
+def test_always_is_written_as_nothing():
+    assert dump_conditions(AllOf()) == {}
 
 
-@given(trees)
-def test_what_is_read_is_what_was_written(tree):
-    assert dump_conditions(parse_conditions(tree, known=rules.FOR_POLICIES)) == tree
-
-
-def test_a_rule_on_responses_may_not_ask_about_a_case():
+def test_a_fact_is_asked_for_only_when_it_is_known():
     tree = {"not": {"fact": "case.team", "operator": "is", "value": "care"}}
 
-    with pytest.raises(InvalidRule, match=r"case\.team, which is known only once"):
+    with pytest.raises(InvalidRule, match=r"case\.team, which is not known then"):
         parse_conditions(tree)
-    assert str(parse_conditions(tree, known=rules.FOR_POLICIES)) == "not case.team is care"
+    assert str(parse_conditions(tree, known=FOR_POLICIES)) == "not case.team is care"
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+@pytest.mark.parametrize("scope", Scope)
+def test_a_trigger_knows_its_facts_and_says_when_others_are_known(trigger, scope):
+    fact = next(fact for fact in CATALOGUE.values() if fact.scope is scope)
+    tree = {"fact": fact.name, "operator": "is empty"}
+    if fact.kind == "yes or no":
+        tree = {"fact": fact.name, "operator": "is", "value": True}
+
+    if scope in KNOWN[trigger]:
+        parse_rule(trigger, tree, [{"do": "mark as complaint"}])
+    else:
+        with pytest.raises(InvalidRule) as refusal:
+            parse_rule(trigger, tree, [{"do": "mark as complaint"}])
+        assert WHEN[scope] in str(refusal.value)
+
+
+@pytest.mark.parametrize("trigger", set(Trigger) - {Trigger.RESPONSE_RECEIVED})
+def test_only_an_answer_opens_a_case(trigger):
+    with pytest.raises(InvalidRule, match=r"actions\[1\]: opens a case"):
+        parse_rule(trigger, {}, [{"do": "mark as complaint"}, {"do": "open case"}])
+
+
+@pytest.mark.parametrize("trigger", ["", "full moon", None, 3, ["case opened"], {}])
+def test_a_trigger_is_one_of_those_there_are(trigger):
+    with pytest.raises(InvalidRule, match="trigger: must be one of"):
+        parse_rule(trigger, {}, [{"do": "open case"}])
+
+
+HUGE = {
+    "a list of 10 MB": {
+        "fact": "channel",
+        "operator": "in",
+        "value": ["x" * 100] * 10**5,
+    },
+    "a text of 10 MB": {
+        "fact": "comment",
+        "operator": "contains",
+        "value": "x" * 10**7,
+    },
+    "a name of 10 MB": {"fact": "x" * 10**7, "operator": "is", "value": 1},
+    "an operator of 10 MB": {"fact": "score", "operator": "x" * 10**7, "value": 1},
+    "a key of 10 MB": {"x" * 10**7: 1},
+    "another key of 10 MB": {"fact": "score", "x" * 10**7: 1},
+    "100,000 conditions": {"all": [{"fact": "score"}] * 10**5},
+    "a number of 5,000 digits": {"fact": "score", "operator": "is", "value": 10**5000},
+    "a word of 10 MB": {
+        "fact": "comment",
+        "operator": "contains any word",
+        "value": ["x" * 10**7],
+    },
+}
+
+
+@pytest.mark.parametrize("raw", HUGE.values(), ids=HUGE)
+def test_what_is_huge_is_refused_at_once_in_a_few_words(raw):
+    began = time.process_time()
+    with pytest.raises(InvalidRule) as refusal:
+        parse_conditions(raw)
+
+    assert time.process_time() - began < 0.5
+    assert len(str(refusal.value)) < 1_000
+
+
+def test_what_is_deep_is_refused():
+    raw = {"fact": "score"}
+    for _ in range(900):
+        raw = {"not": raw}
+
+    with pytest.raises(InvalidRule, match="is nested more than 10 deep"):
+        parse_conditions(raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "currency", "message"),
+    [
+        ("customer.annual_value", "EUR", None),
+        ("customer.annual_value", "", None),
+        ("customer.annual_value", "eur", "must be three capital letters"),
+        ("customer.annual_value", "EURO", "must be three capital letters"),
+        ("customer.annual_value", "EU\n", "must be three capital letters"),
+        ("customer.annual_value", 3, "must be three capital letters"),
+        ("customer.annual_value", ["EUR"], "must be three capital letters"),
+        ("score", "EUR", "is for money only; score is none"),
+    ],
+)
+def test_only_money_has_a_currency(name, currency, message):
+    raw = low(fact=name, currency=currency)
+
+    if message is None:
+        assert parse_conditions(raw).currency == currency
+    else:
+        with pytest.raises(InvalidRule, match=f"conditions.currency: {message}"):
+            parse_conditions(raw)
 
 
 JSON = st.recursive(
@@ -155,22 +272,6 @@ def test_rubbish_is_refused_and_nothing_else_happens(rubbish):
             parse(rubbish)
 
 
-def test_actions_are_read_in_order():
-    raw = [
-        {"do": "open case", "priority": "high"},
-        {"do": "set priority", "priority": "urgent"},
-        {"do": "set team", "team": "north"},
-        {"do": "assign", "by": "round robin"},
-    ]
-
-    assert parse_actions(raw) == (
-        OpenCase(Priority.HIGH),
-        SetPriority(Priority.URGENT),
-        SetTeam("north"),
-        Assign(Strategy.ROUND_ROBIN),
-    )
-
-
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
@@ -183,7 +284,46 @@ def test_actions_are_read_in_order():
         ([{"do": "set priority"}], "actions[0].priority: must be one of"),
         ([{"do": "set team", "team": 1}], "actions[0].team: must be text"),
         ([{"do": "assign", "by": "luck"}], "actions[0].by: must be one of"),
-        ([{"do": "open case"}] * 99, "actions: has too many"),
+        (
+            [{"do": "open case"}] * 99,
+            f"actions: must have {MAX_ACTIONS} actions at most",
+        ),
+        ([{"do": "open case", "kind": "x"}], "actions[0].kind: must be one of"),
+        ([{"do": "open case"}, None], 'actions[1]: must have "do"'),
+        ([{"do": "set team", "team": " "}], "actions[0].team: must be text of 1"),
+        ([{"do": "set team", "team": "a\n"}], "actions[0].team: must not have control"),
+        ([{"do": "set owner"}], "actions[0].user: must be text"),
+        (
+            [{"do": "add tags", "tags": []}],
+            "actions[0].tags: must be a list of 1 to 20",
+        ),
+        ([{"do": "add tags", "tags": ["x"] * 21}], "actions[0].tags: must be a list"),
+        ([{"do": "add tags", "tags": ["x", 2]}], "actions[0].tags[1]: must be text"),
+        ([{"do": "assign"}], "actions[0].by: must be one of"),
+        ([{"do": "assign", "by": []}], "actions[0].by: must be some of"),
+        (
+            [{"do": "assign", "by": ["round robin", "round robin"]}],
+            "actions[0].by: has a strategy twice",
+        ),
+        (
+            [{"do": "assign", "by": "round robin", "skills": "x"}],
+            "actions[0].skills: must be a list",
+        ),
+        ([{"do": "notify"}], "actions[0].who: must be some of"),
+        ([{"do": "notify", "who": "god"}], "actions[0].who: must be one of"),
+        ([{"do": "notify", "users": [1]}], "actions[0].users[0]: must be text"),
+        ([{"do": "send template"}], "actions[0].template: must be text"),
+        ([{"do": "call webhook", "url": "x"}], "actions[0]: has 'url'"),
+        ([{"do": "mark as complaint", "x": 1}], "actions[0]: has 'x'"),
+        (
+            [{"do": "invite to survey", "survey": "s", "in_days": 366}],
+            "actions[0].in_days: must be a whole number from 0 to 365",
+        ),
+        (
+            [{"do": "invite to survey", "survey": "s", "in_days": True}],
+            "actions[0].in_days: must be a whole",
+        ),
+        ([{"do": "invite to survey", "in_days": 1}], "actions[0].survey: must be text"),
     ],
 )
 def test_a_wrong_action_is_pointed_at(raw, message):

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 from argparse import ArgumentTypeError
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from cem_cases.channels import email
-from cem_cases.loop import drain, moment, notices, sla
+from cem_cases import delivery
+from cem_cases.loop import drain, sla
 from cem_cases.models import Response
-
-logger = logging.getLogger(__name__)
-
-DELIVER_SECONDS = 10
 
 
 class Command(BaseCommand):
@@ -36,14 +31,14 @@ class Command(BaseCommand):
             done = drain.drain(seconds=options["seconds"])
         finally:  # whatever fails there, clocks are on time
             swept = sla.sweep()
-        sent = _deliver()
+        sent = delivery.deliver()
         totals = {
             "processed": done.processed,
             "opened": done.opened,
             "joined": done.joined,
             "failed": done.failed,
             **asdict(swept),
-            "sent": sent,
+            **asdict(sent),
             "waiting": Response.objects.unprocessed().count(),
             "parked": Response.objects.failed().count(),
         }
@@ -60,20 +55,9 @@ class Command(BaseCommand):
             "Clocks: {warned:,} warned, {breached:,} breached, {escalated:,} escalated; "
             "{resumed:,} cases resumed, {nagged:,} reminders",
             "Owners: {handed_over:,} cases handed over, {taken_up:,} taken up from queues",
-            "E-mails: {sent:,} sent",
+            "Sent: {sent:,} digests, {letters:,} letters; {calls:,} webhooks called",
         ):
             self.stdout.write(line.format(**totals))
-
-
-def _deliver() -> int:
-    """Send what people are told; what is wrong with the mail settings stops nothing."""
-    now = moment.now()
-    try:
-        notices.gather(now=now)
-        return email.send_waiting(now=now, seconds=DELIVER_SECONDS).sent
-    except Exception as error:  # its text may quote an address
-        logger.error("Nothing was delivered: %s", type(error).__name__)
-        return 0
 
 
 def _positive(text: str) -> float:

@@ -23,7 +23,7 @@ export class Builder {
         this.foot = el("div", { class: "cem-builder-foot" }, this.toggle);
         const holder = field.closest(".form-row");
         this.help = holder.querySelector(".help");
-        this.list = holder.querySelector(".errorlist");
+        this.complaints = holder.querySelector(".errorlist");
         this.isText = false;
         field.closest(".flex-container, div").after(this.box, this.foot);
         field.addEventListener("input", () => hub.changed());
@@ -143,7 +143,7 @@ export class Builder {
         }
         const left = this.place(errors, this.origins, { patient: false });
         const placed = errors.filter((error) => !left.includes(error));
-        for (const item of this.list?.querySelectorAll("li") ?? []) {
+        for (const item of this.complaints?.querySelectorAll("li") ?? []) {
             item.hidden = placed.some(([path, text]) => item.textContent === `${path}: ${text}`);
         }
         if (placed.length) {

@@ -13,7 +13,7 @@ export class Condition {
         this.parent = parent;
         this.texts = builder.data.texts;
         this.operator = raw.operator ?? "";
-        this.value = raw.value;
+        this.value = raw.value ?? undefined;
         this.currency = raw.currency ?? "";
         [this.family, this.key] = this.split(raw.fact ?? "");
         this.type = this.typeOf(raw.value);
@@ -179,6 +179,7 @@ export class Condition {
     chooseOperator() {
         this.value = this.editor?.get() ?? this.value;
         this.operator = this.operatorControl.value;
+        this.type = this.typeOf(this.value);
         this.drawValue();
         this.builder.changed();
     }

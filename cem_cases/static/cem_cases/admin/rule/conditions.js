@@ -8,7 +8,10 @@ import { Builder } from "./builder.js";
 const KEYS = ["fact", "operator", "value", "currency"];
 const DEEPEST = 20;
 
-const isPlain = (value) => ["string", "number", "boolean", "undefined"].includes(typeof value);
+const isPlain = (value) =>
+    value === null ||
+    ["number", "boolean", "undefined"].includes(typeof value) ||
+    (typeof value === "string" && value.trim() === value);
 
 const isShowable = (raw) =>
     Object.keys(raw).every((key) => KEYS.includes(key)) &&
@@ -19,7 +22,7 @@ const isShowable = (raw) =>
 const isPlainList = (list) =>
     new Set(list).size === list.length &&
     new Set(list.map((item) => typeof item)).size <= 1 &&
-    list.every((item) => typeof item === "number" || (typeof item === "string" && item.trim() === item && item));
+    list.every((item) => typeof item === "number" || (typeof item === "string" && item && isPlain(item)));
 
 const isObject = (raw) => raw !== null && typeof raw === "object" && !Array.isArray(raw);
 
@@ -30,6 +33,7 @@ export class Conditions extends Builder {
     }
 
     read(raw) {
+        this.paths = undefined;
         this.origins = new Map();
         const isEmpty = raw === null || (typeof raw === "object" && !Object.keys(raw).length);
         this.root = isEmpty ? new Group(this, null) : this.group(raw, null, "conditions", 0);
@@ -110,5 +114,4 @@ export class Conditions extends Builder {
         this.paths = new Map();
         return this.root.raw("conditions", this.paths);
     }
-
 }

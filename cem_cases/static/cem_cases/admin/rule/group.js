@@ -126,7 +126,7 @@ export class Group {
         const word = this.join === "all" ? texts.and : texts.or;
         this.none.hidden = this.parts.length > 0;
         this.addRow.disabled = builder.isFull;
-        this.addGroup.disabled = builder.isFull || this.depth + 1 >= builder.data.limits.depth;
+        this.addGroup.disabled = builder.isFull || this.depth >= builder.data.limits.depth;
         this.addGroup.title = this.addGroup.disabled ? texts.tooDeep : "";
         this.el.classList.toggle("cem-group--not", this.isNegated);
         this.parts.forEach((part, n) => {

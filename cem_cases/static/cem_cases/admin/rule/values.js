@@ -61,14 +61,16 @@ export const one = (value, { label, changed, options, texts, read = (found) => f
     };
 };
 
-export const boolean = (value, { label, changed, texts }) =>
-    one({ true: "true", false: "false" }[asOne(value)] ?? "", {
+export const boolean = (value, { label, changed, texts }) => {
+    const given = asOne(value);
+    return one(given === undefined ? "" : String(given), {
         label,
         changed,
         texts,
         options: [["true", texts.yes], ["false", texts.no]],
-        read: (found) => found === "true",
+        read: (found) => ({ true: true, false: false })[found] ?? given,
     });
+};
 
 /** Several of what is offered, as boxes to tick. */
 export const several = (value, { label, changed, options, texts }) => {
