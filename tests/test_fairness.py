@@ -91,6 +91,7 @@ def drain_at_once(url, folder, count=WORKERS):
     ]
     waiting.until(lambda: not any(each.is_running for each in running), within=80)
     for each in running:
+        each.kill()  # it has ended; this closes what leads to it
         assert each.popen.returncode == 0, each.text()
 
 

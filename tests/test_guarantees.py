@@ -16,7 +16,9 @@ import pytest
 import redis
 from django.db import connection
 
-from cem_cases.loop import audit, capture, moment, sla
+from cem_cases import rules
+from cem_cases.exceptions import AlreadyClaimed
+from cem_cases.loop import audit, capture, cases, config, drain, moment, sla
 from cem_cases.models import (
     AuditEvent,
     Case,
@@ -28,11 +30,14 @@ from cem_cases.models import (
     Membership,
     Notification,
     Response,
+    Rule,
+    RuleRun,
     SlaPolicy,
     Target,
     Team,
 )
 from tests import make, waiting
+from tests.threads import at_once
 
 pytestmark = [pytest.mark.guarantee, pytest.mark.django_db(transaction=True)]
 
@@ -270,3 +275,79 @@ def assert_each_level_once(cases):
 
 def _events(kind):
     return AuditEvent.objects.filter(kind=kind).count()
+
+
+def test_a_rule_edited_while_answers_are_in_flight_is_named_in_the_version_that_acted(
+    site, workers
+):
+    rule = Rule.objects.get(actions__0={"do": "open case"})
+    words = {rule.version: rule.actions}
+    workers(2, env=IMPATIENT)
+    todo = answers(500, 500)
+    for number, some in enumerate(_tens(todo)):
+        capture.record(some)
+        if number % 5 == 0:  # every fifth time its priority changes
+            priority = ("low", "high")[number % 2]
+            rule.refresh_from_db()
+            rule.actions = [
+                {"do": "open case", "priority": priority},
+                *rule.actions[1:],
+            ]
+            config.save(rule, by=None)
+            words[rule.version] = rule.actions
+    waiting.until(all_processed, within=60)
+
+    assert_none_lost_none_doubled({answer["external_id"] for answer in todo}, 500)
+    used = set(Case.objects.values_list("rule_version", flat=True))
+    assert len(used) > 1
+    assert used <= words.keys()
+    for case in Case.objects.select_related("opening_response__explanation"):
+        wanted = words[case.rule_version][0].get("priority", "normal")
+        assert rules.Priority(case.priority).word == wanted
+        looks = rules.read_looks(case.opening_response.explanation.looks)
+        (look,) = [look for look in looks if look.rule == rule.pk]
+        assert (look.version, look.matched) == (case.rule_version, True)
+    runs = RuleRun.objects.filter(rule=rule)
+    assert runs.values("subject_id").distinct().count() == runs.count() == 500
+
+
+def test_an_owner_whom_a_person_chose_outlives_a_rule_that_is_running(site):
+    north = Team.objects.get(slug="north")
+    people = [m.user for m in north.memberships.all()]
+    make.rule(
+        {"do": "assign", "by": "least loaded"},
+        trigger="case changed",
+        conditions={"fact": "change.what", "operator": "is", "value": "noted"},
+    )
+    Rule.objects.filter(actions__contains=[{"do": "open case"}]).update(
+        actions=[{"do": "open case"}, {"do": "set team", "team": "north"}]
+    )
+    for number in range(20):
+        capture.record(answers(20, 20)[number])
+    drain.drain()
+    found = list(Case.objects.all())
+    for case in found:
+        cases.note(case, by=people[0], text="Look.")
+
+    def claim_all():
+        for case in found:
+            try:
+                cases.claim(case, by=people[1])
+            except AlreadyClaimed:
+                yield case.pk
+
+    lost, _ = at_once([lambda: list(claim_all()), drain.drain])
+
+    drain.drain()
+    for case in Case.objects.all():
+        claimed = AuditEvent.objects.filter(case=case.pk, kind="case.claimed").exists()
+        assigned = AuditEvent.objects.filter(
+            case=case.pk, kind="case.assigned"
+        ).exists()
+        assert claimed is not assigned
+        assert claimed is (case.pk not in lost)
+        assert case.owner_is_manual is claimed
+        if claimed:
+            assert case.owner == people[1]
+    for member in Membership.objects.all():
+        assert member.open_cases == Case.objects.filter(owner=member.user).count()

@@ -84,22 +84,28 @@ def checked(data: Mapping[str, Any], names: rules.Names) -> dict[str, Any]:
         except ValidationError as error:
             errors.append((name, " ".join(error.messages)))
     if not errors:
-        trigger = _text(data, "trigger")
-        errors = list(_problems(trigger, found["conditions"], found["actions"]))
-    if errors:
-        return {"errors": errors[:MOST_PLACES]}
-    conditions, actions = rules.parse_rule(
-        trigger, found["conditions"], found["actions"]
-    )
-    said = rules.sentence(
+        errors = list(_problems(_text(data, "trigger"), **found))
+    said = {"errors": errors[:MOST_PLACES]} if errors else {}
+    if any(not path.startswith("actions") for path, _ in errors):
+        return said
+    return {**said, "sentence": _sentence(data, found, names, is_whole=not errors)}
+
+
+def _sentence(
+    data: Mapping[str, Any], found: Any, names: rules.Names, *, is_whole: bool
+) -> str:
+    """Return the sentence; of conditions alone, where the actions are not right yet."""
+    trigger = rules.Trigger(_text(data, "trigger"))
+    tree = rules.parse_conditions(found["conditions"], known=rules.KNOWN[trigger])
+    actions = rules.parse_actions(found["actions"], trigger=trigger) if is_whole else ()
+    return rules.sentence(
         trigger,
-        conditions,
+        tree,
         actions,
         stop=bool(data.get("stop")),
         quiet_hours=_hours(data),
         names=names,
     )
-    return {"sentence": said}
 
 
 def _problems(trigger: str, conditions: Any, actions: Any) -> Iterable[tuple[str, str]]:

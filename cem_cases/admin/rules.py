@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from cem_cases.admin import rulebuilder, ruleform, words
+from cem_cases.admin.replay import ReplayPages
 from cem_cases.admin.rulelist import RuleListPage
 from cem_cases.loop import lint
 from cem_cases.models import Rule
@@ -27,7 +28,7 @@ MOST_WARNINGS = 10
 
 
 @admin.register(Rule)
-class RuleAdmin(RuleListPage):
+class RuleAdmin(ReplayPages, RuleListPage):
     form = ruleform.RuleForm
     readonly_fields = ("said", "facts", "version", "active_since")
     change_form_template = "cem_cases/admin/rule.html"

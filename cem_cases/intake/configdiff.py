@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from cem_cases.intake import toml
 from cem_cases.intake.configfile import SECTIONS
-from cem_cases.intake.configkinds import Table, shown
+from cem_cases.intake.configkinds import Table
+from cem_cases.intake.configvalues import shown
 
 MOST_SHOWN = 300
 

@@ -28,7 +28,8 @@ from typing import Any
 
 from cem_cases.intake import configkinds as kinds
 from cem_cases.intake import toml
-from cem_cases.intake.configkinds import Field, Problems, Table
+from cem_cases.intake.configkinds import Field, Table
+from cem_cases.intake.configvalues import Problems, plain, shown
 from cem_cases.intake.refusals import FileRefused
 
 FORMAT = 1
@@ -216,7 +217,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"the key {kinds.shown(twice)} is given twice in one object")
+        raise ValueError(f"the key {shown(twice)} is given twice in one object")
     return found
 
 
@@ -238,13 +239,11 @@ def _entries(raw: object, name: str, problems: Problems) -> list[Entry]:
     seen: dict[str, str] = {}
     for n, each in enumerate(raw):
         path, before = f"{name}[{n}]", len(problems)
-        values = kinds.read_table(
-            kinds.plain(each, path, problems), path, table, problems
-        )
+        values = kinds.read_table(plain(each, path, problems), path, table, problems)
         key = values.get(table.key[0]) or ""
         if key and key in seen:
             problems.append(
-                (f"{path}.{table.key[0]}", f"{kinds.shown(key)} is also {seen[key]}")
+                (f"{path}.{table.key[0]}", f"{shown(key)} is also {seen[key]}")
             )
         seen.setdefault(key, path)
         entries.append(Entry(path, key, values, len(problems) == before))
@@ -260,28 +259,31 @@ def written(
     JSON can hold.
     """
     raw: dict[str, Any] = {"format": FORMAT}
+    problems: Problems = []
     for name, table in SECTIONS.items():
         if name in document:
-            entries = table.sorted(canonical(name, each) for each in document[name])
-            raw[name] = [_without_defaults(each, table) for each in entries]
+            entries = [canonical(name, each, problems) for each in document[name]]
+            raw[name] = [_without_defaults(e, table) for e in table.sorted(entries)]
+    if problems:
+        raise ConfigRefused(problems)
     if is_json:
         text = json.dumps(raw, indent=2, ensure_ascii=False, default=str)
         return toml.visible(text) + "\n"
     return toml.dumps(raw, tables=_OWN_SECTIONS)
 
 
-def canonical(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def canonical(
+    section: str, values: Mapping[str, Any], problems: Problems | None = None
+) -> dict[str, Any]:
     """Return an entry as it is compared and written: in order, and nothing twice.
 
-    Raises ConfigRefused for what a file cannot hold.
+    `problems` gets what a file cannot hold; there it says nothing.
     """
     table = SECTIONS[section]
-    problems: Problems = []
-    path = f"{section}[{kinds.shown(values.get(table.key[0]))}]"
-    found = table.in_order(kinds.plain(dict(values), path, problems) or {})
-    if problems:
-        raise ConfigRefused(problems)
-    return found
+    path = f"{section}[{shown(values.get(table.key[0]))}]"
+    return table.in_order(
+        plain(dict(values), path, [] if problems is None else problems)
+    )
 
 
 def _without_defaults(values: Mapping[str, Any], table: Table) -> dict[str, Any]:

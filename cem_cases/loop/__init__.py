@@ -42,6 +42,7 @@ STEPS = (
     "running",
     "configfile",
     "configrows",
+    "configplaces",
     "people",
     "holidays",
     "order",

@@ -6,7 +6,7 @@ would be done, refusals included.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,14 +20,13 @@ from cem_cases.exceptions import InvalidInput
 from cem_cases.intake import configfile as files
 from cem_cases.intake.configdiff import Difference, differences, same
 from cem_cases.intake.configfile import ConfigRefused, Document, Entry
-from cem_cases.intake.configkinds import shown
+from cem_cases.intake.configvalues import shown
 from cem_cases.intake.specs import similar
-from cem_cases.loop import configrows, moment
+from cem_cases.loop import configplaces, configrows, moment
 from cem_cases.loop.configrows import SECTIONS, Author, Missing, Values
 
 SWITCHED = ("rules", "policies", "teams")
 """What can be switched off, in this order: who names comes before who is named."""
-
 
 WITH_USERS = {"members", "steps"}
 """Parts of an entry that name users."""
@@ -75,7 +74,7 @@ def export(
     Raises InvalidInput for what a file cannot hold.
     """
     try:
-        found = {name: list(SECTIONS[name].load().values()) for name in sections}
+        found = {name: SECTIONS[name].entries() for name in sections}
         return files.written(found, is_json=is_json)
     except ConfigRefused as error:
         raise _invalid(error.problems) from None
@@ -150,7 +149,7 @@ class _Step:
     section: str
     path: str
     values: Values
-    changed: Collection[str]
+    changed: Set[str]
     why_not: ValidationError | Missing | None = None
 
     @property
@@ -303,14 +302,19 @@ class _Work:
                     f"nor in the file{similar(error.key, known)}",
                 )
             error = error.besides
-        teams = {key for section, key in self._refused if section == "teams"}
-        if error is None or (
-            step.section == "rules" and teams & {*_texts(step.values)}
-        ):
+        if error is None or (step.section == "rules" and self._names_refused(step)):
             return
-        for path, text in configrows.problems(error, SECTIONS[step.section].model):
-            if not (teams and step.section == "policies" and "steps" in path):
+        needs_teams = step.section == "policies" and self._has_refused("teams")
+        for path, text in configplaces.problems(error, SECTIONS[step.section].model):
+            if not (needs_teams and path.startswith("steps")):
                 yield f"{step.path}{path and '.'}{path}", text
+
+    def _has_refused(self, section: str) -> set[str]:
+        return {key for name, key in self._refused if name == section}
+
+    def _names_refused(self, step: _Step) -> bool:
+        named = self._has_refused("teams") | self._has_refused("policies")
+        return not named.isdisjoint(_texts(step.values))
 
 
 def _save(step: _Step, author: Author) -> bool:

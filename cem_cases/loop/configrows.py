@@ -6,20 +6,19 @@ admin does, so that versions, events and what is refused are the same.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from cem_cases.intake.configfile import canonical
 from cem_cases.intake.configkinds import PRIORITIES, amount_of, amount_text
-from cem_cases.loop import config
+from cem_cases.loop import config, configplaces
 from cem_cases.models import (
     BusinessCalendar,
     EscalationStep,
@@ -57,31 +56,35 @@ class Missing(Exception):
 class Section:
     """One kind of entry."""
 
+    name: str
     model: type[models.Model]
     key: str
+    """What names a row."""
     fields: Mapping[str, str]
     """Keys of an entry that are kept as they are, and in which field."""
     more: Callable[[Any], Values]
     """The other keys of the entry of a row."""
-    save: Callable[[Any, Values, Collection[str], Author], object]
+    save: Callable[[Any, Values, Set[str], Author], object]
     """Save a row, whose fields are set, with the parts that changed."""
     related: tuple[str, ...] = ()
     """What `more` reads."""
 
     def load(self) -> dict[str, Values]:
         """Return all entries as they are saved now, canonical, by their key."""
-        (name,) = (name for name, section in SECTIONS.items() if section is self)
-        rows = self.model._default_manager.prefetch_related(*self.related)
-        entries = (canonical(name, self._entry(row)) for row in rows.order_by("pk"))
-        return {entry[self.key]: entry for entry in entries}
+        return {row[self.key]: canonical(self.name, row) for row in self.entries()}
 
-    def keep(self, values: Values, changed: Collection[str], author: Author) -> None:
+    def entries(self) -> list[Values]:
+        """Return all entries as they are saved now."""
+        rows = self.model._default_manager.prefetch_related(*self.related)
+        return [self._entry(row) for row in rows.order_by("pk")]
+
+    def keep(self, values: Values, changed: Set[str], author: Author) -> None:
         """Save one entry. Raises ValidationError and Missing."""
         found = self.model._default_manager.filter(**{self.key: values[self.key]})
         row: Any = found.first() or self.model()
-        for name, field in self.fields.items():
-            setattr(row, field, values[name])
-        if "calendar" in values:
+        for name in changed & set(self.fields):
+            setattr(row, self.fields[name], values[name])
+        if "calendar" in changed:
             _set_calendar(row, values["calendar"])
         self.save(row, values, changed, author)
 
@@ -124,12 +127,12 @@ def _holidays(row: BusinessCalendar) -> Values:
 
 
 def _save_calendar(
-    row: BusinessCalendar, values: Values, changed: Collection[str], author: Author
+    row: BusinessCalendar, values: Values, changed: Set[str], author: Author
 ) -> None:
     rows = None
     if "holidays" in changed:
         rows = [_with(Holiday, each, calendar=row) for each in values["holidays"]]
-        _check(rows, "holidays", {"calendar"})
+        configplaces.check(rows, "holidays", {"calendar"})
     config.save_calendar(row, holidays=rows, by=author.by, now=author.now)
 
 
@@ -152,9 +155,7 @@ def _members(row: Team) -> Values:
     }
 
 
-def _save_team(
-    row: Team, values: Values, changed: Collection[str], author: Author
-) -> None:
+def _save_team(row: Team, values: Values, changed: Set[str], author: Author) -> None:
     rows = []
     if "members" in changed:
         saved = (
@@ -167,7 +168,7 @@ def _save_team(
                 setattr(member, name, each[name])
             member.is_active = each["active"]
             rows.append(member)
-        _check(rows, "members", {"team", "user"})
+        configplaces.check(rows, "members", {"team", "user"})
     config.save_team(row, members=rows, by=author.by, now=author.now)
 
 
@@ -205,7 +206,7 @@ def _parts(row: SlaPolicy) -> Values:
 
 
 def _save_policy(
-    row: SlaPolicy, values: Values, changed: Collection[str], author: Author
+    row: SlaPolicy, values: Values, changed: Set[str], author: Author
 ) -> None:
     targets = steps = None
     if "targets" in changed:
@@ -236,9 +237,7 @@ def _save_policy(
 # Rules
 
 
-def _save_rule(
-    row: Rule, values: Values, changed: Collection[str], author: Author
-) -> None:
+def _save_rule(row: Rule, values: Values, changed: Set[str], author: Author) -> None:
     config.save(row, by=author.by, now=author.now)
 
 
@@ -250,8 +249,9 @@ def _as_they_are(*names: str) -> dict[str, str]:
     return {name: {"active": "is_active"}.get(name, name) for name in names}
 
 
-SECTIONS: Mapping[str, Section] = {
-    "calendars": Section(
+_SECTIONS = (
+    Section(
+        "calendars",
         BusinessCalendar,
         "name",
         _as_they_are("name", "zone", "country", "subdivision", "hours", "special"),
@@ -259,7 +259,8 @@ SECTIONS: Mapping[str, Section] = {
         _save_calendar,
         ("holidays",),
     ),
-    "teams": Section(
+    Section(
+        "teams",
         Team,
         "slug",
         _as_they_are("slug", "name", "active"),
@@ -267,7 +268,8 @@ SECTIONS: Mapping[str, Section] = {
         _save_team,
         ("calendar", "memberships__user"),
     ),
-    "policies": Section(
+    Section(
+        "policies",
         SlaPolicy,
         "name",
         _as_they_are(
@@ -282,7 +284,8 @@ SECTIONS: Mapping[str, Section] = {
         _save_policy,
         ("calendar", "targets", "escalation_steps__user"),
     ),
-    "rules": Section(
+    Section(
+        "rules",
         Rule,
         "name",
         _as_they_are(
@@ -298,7 +301,8 @@ SECTIONS: Mapping[str, Section] = {
         _no_more,
         _save_rule,
     ),
-}
+)
+SECTIONS: Mapping[str, Section] = {section.name: section for section in _SECTIONS}
 """In the order in which they are applied: who is named comes first."""
 
 
@@ -321,51 +325,4 @@ def users_named(names: Iterable[str]) -> dict[str, Any]:
 def _with(model: type[models.Model], values: Values, **more: Any) -> Any:
     return model(
         **{("is_active" if k == "active" else k): v for k, v in values.items()}
-    )
-
-
-def _check(rows: Sequence[models.Model], name: str, besides: set[str]) -> None:
-    """Refuse rows whose fields are wrong, naming each: `holidays[3].name`."""
-    wrong: dict[str, list[str]] = {}
-    for n, row in enumerate(rows):
-        try:
-            row.full_clean(
-                exclude=besides, validate_unique=False, validate_constraints=False
-            )
-        except ValidationError as error:
-            for path, text in problems(error, type(row)):
-                wrong.setdefault(f"{name}[{n}]{path and '.'}{path}", []).append(text)
-    if wrong:
-        raise ValidationError(wrong)
-
-
-def problems(
-    error: ValidationError, model: type[models.Model]
-) -> list[tuple[str, str]]:
-    """Return what was refused: where inside the entry, and what is wrong there.
-
-    Most of ours begin with the place: `conditions.any[0].fact: is not a fact`.
-    """
-    if not hasattr(error, "error_dict"):
-        return [_placed("", text) for text in error.messages]
-    found = []
-    for name, errors in error.error_dict.items():
-        field = "" if name == NON_FIELD_ERRORS else name.replace("is_active", "active")
-        for each in errors:
-            if each.code == "invalid_choice" and (known := _choices(model, name)):
-                found.append((field, f"must be one of: {', '.join(known)}"))
-            else:
-                found += [_placed(field, text) for text in each.messages]
-    return found
-
-
-def _placed(field: str, text: str) -> tuple[str, str]:
-    place = re.match(rf"({re.escape(field) or '[a-z_]+'}[^ :]*): ", text)
-    return (place[1], text[place.end() :]) if place else (field, text)
-
-
-def _choices(model: type[models.Model], name: str) -> list[str]:
-    fields = {field.name: field for field in model._meta.concrete_fields}
-    return (
-        [str(value) for value, _ in fields[name].flatchoices] if name in fields else []
     )

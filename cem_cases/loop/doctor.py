@@ -48,6 +48,7 @@ def examine(
         "sweep": lambda: lateness.of_sweep(at),
         "answers": lambda: lateness.of_answers(at),
         "e-mails": lambda: lateness.of_mails(at),
+        "outgoing": lambda: lateness.of_outgoing(at),
         "audit": lambda: lateness.of_audit(at),
     }
     found = [said for pair in looks.items() for said in _look(*pair)]

@@ -25,7 +25,7 @@ class Finding:
     level: Level
     subject: str
     """`time`, `installation`, `policies`, `calendars`, `rules`, `owners`, `sweep`, `answers`,
-    `e-mails` or `audit`; stable, for programs. `database` where it does not answer."""
+    `e-mails`, `outgoing` or `audit`; stable, for programs. `database` where it does not answer."""
     says: str
     """One line of plain words; names of rows in quotes."""
     hint: str = ""

@@ -22,8 +22,13 @@ from cem_cases.models import (
     Clock,
     Delivery,
     Escalation,
+    Invitation,
+    Letter,
     Notification,
+    Outgoing,
     Response,
+    WebhookCall,
+    WebhookEndpoint,
     address_of,
 )
 from cem_cases.models.notices import of_own_team
@@ -150,6 +155,71 @@ def _news_without_mail(now: datetime) -> Iterator[Said]:
                 "site right?",
             )
             return
+
+
+def of_outgoing(now: datetime) -> Iterator[Said]:
+    """What there is to say about letters, calls of webhooks, and invitations."""
+    said = [
+        *_going_out(Letter.objects.all(), "Letters to customers", now),
+        *_going_out(WebhookCall.objects.all(), "Calls of webhooks", now),
+        *_endpoints(now),
+        *_invitations(now),
+    ]
+    yield from said or [findings.ok("Nothing waits for long, and nothing failed.")]
+
+
+def _going_out(rows: QuerySet[Any], what: str, now: datetime) -> Iterator[Said]:
+    """Whatever waits for its next attempt is not late: it was tried, and says why."""
+    waiting = rows.filter(state=Outgoing.State.WAITING).order_by("next_attempt_at")
+    due = waiting.filter(next_attempt_at__lt=now - TOO_LATE)
+    # what is off, or left in peace after failures, is said of the endpoint
+    if rows.model is WebhookCall:
+        due = due.filter(endpoint__in=WebhookEndpoint.objects.free(now))
+    count = due[: findings.MOST].count()
+    if count:
+        yield findings.warning(
+            f"{what} that nobody tries to send: {findings.count(count)}.",
+            "They are sent by the task `cem_cases.sweep`, or by `cem_drain`; their log "
+            "says why not.",
+        )
+    failed = Q(state=Outgoing.State.FAILED, created_at__gte=now - RECENT)
+    newest = rows.order_by("-pk")[: findings.MOST]
+    count = newest.aggregate(count=Count("pk", filter=failed))["count"]
+    if count:
+        yield findings.warning(
+            f"{what} of the last {RECENT.days} days that failed: "
+            f"{findings.count(count)}.",
+            "Each says why in the admin: mend that, then let it be sent again.",
+        )
+
+
+def _endpoints(now: datetime) -> Iterator[Said]:
+    for endpoint in WebhookEndpoint.objects.exclude(
+        disabled_at=None, failing_since=None
+    ):
+        if endpoint.disabled_at:
+            yield findings.warning(
+                f"The webhook endpoint '{endpoint.name}' was switched off "
+                f"{findings.span(now - endpoint.disabled_at)} ago: "
+                f"{endpoint.disabled_because}.",
+                "Mend it there, and switch it on again in the admin.",
+            )
+        elif endpoint.failing_since and now - endpoint.failing_since > MAIL_LATE:
+            since = findings.span(now - endpoint.failing_since)
+            yield findings.warning(
+                f"The webhook endpoint '{endpoint.name}' has failed for {since}.",
+                "Its calls say in the admin what it answered.",
+            )
+
+
+def _invitations(now: datetime) -> Iterator[Said]:
+    late = Invitation.objects.to_send(now - TOO_LATE)
+    count = late[: findings.MOST].count()
+    if count:
+        yield findings.warning(
+            f"Invitations that are due and were not sent: {findings.count(count)}.",
+            "They are sent by the task `cem_cases.sweep`, or by `cem_drain`.",
+        )
 
 
 def of_audit(now: datetime) -> Iterator[Said]:

@@ -7,7 +7,7 @@ differs, and what is assumed, the result says in words.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +36,21 @@ Progress = Callable[[int, int], None]
 
 
 def replay(
+    rule: Rule | None = None, *, progress: Progress | None = None, **options: Any
+) -> Replay:
+    """Return what would have come of past answers; see `replaying`."""
+    work = replaying(rule, **options)
+    while True:
+        try:
+            done, total = next(work)
+        except StopIteration as end:
+            found: Replay = end.value
+            return found
+        if progress is not None:
+            progress(done, total)
+
+
+def replaying(
     rule: Rule | None = None,
     *,
     since: datetime,
@@ -44,14 +59,14 @@ def replay(
     days_open: float | str = AS_USUAL,
     by: AbstractBaseUser | None = None,
     most: int | None = None,
-    progress: Progress | None = None,
-) -> Replay:
-    """Return what would have come of the answers that reached us in this time.
+) -> Generator[tuple[int, int], None, Replay]:
+    """Replay the answers that reached us in this time, batch by batch.
 
-    With `rule`, saved or not, active or not, as if it were active at its position among
-    the active ones; without, with these alone. `by` sees examples only of what they may
-    see. Raises InvalidInput where rule or span are wrong, TooMuch where there are more
-    than `most` answers; reads, and writes nothing.
+    Yields how many are done and of how many, and returns the result. With `rule`, saved
+    or not, active or not, as if it were active at its position among the active ones;
+    without, with these alone. `by` sees examples only of what they may see. Raises
+    InvalidInput where rule or span are wrong, TooMuch where there are more than `most`
+    answers; reads, and writes nothing.
     """
     until = until or moment.now()
     if not timedelta(0) < until - since <= timedelta(days=MOST_DAYS):
@@ -66,12 +81,12 @@ def replay(
             "at. Take fewer days, or the command cem_replay, which takes any number."
         )
     tally = Tally(found, None if rule is None else rule.pk or DRAFT, by)
+    yield 0, rehearsal.total
     for steps in rehearsal.batches():
         tally.add(steps)
-        if progress is not None:
-            progress(tally.answers, rehearsal.total)
+        yield tally.answers, rehearsal.total
     tally.end()
-    assumed = _assumptions(span, opens, rehearsal)
+    assumed = list(_assumptions(span, opens, rehearsal))
     return outcome.tell(span, rule, opens.days, tally, rehearsal, assumed)
 
 
@@ -187,11 +202,9 @@ def _days(days: float) -> str:
     return "1 day" if days == 1 else f"{days:g} days"
 
 
-def _assumptions(span: Span, opens: _Opens, rehearsal: Rehearsal) -> list[str]:
-    return [text for text in _assumed(span, opens, rehearsal) if text]
-
-
-def _assumed(span: Span, opens: _Opens, rehearsal: Rehearsal) -> Iterable[str]:
+def _assumptions(
+    span: Span, opens: _Opens, rehearsal: Rehearsal
+) -> Iterator[str]:
     yield (
         "Rules, SLA policies, teams and people are those of today, and so are the data "
         "of customers; absences and working hours are those of the moment. Since when "

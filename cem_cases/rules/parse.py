@@ -144,7 +144,7 @@ def parse_rule(
 
     Raises InvalidRule.
     """
-    if trigger not in set(Trigger):
+    if not isinstance(trigger, str) or trigger not in set(Trigger):
         raise InvalidRule("trigger", f"must be one of: {', '.join(Trigger)}.")
     tree = parse_conditions(conditions, known=KNOWN[Trigger(trigger)])
     return tree, parse_actions(actions, trigger=trigger)
@@ -396,7 +396,8 @@ def _only(raw: Mapping[str, Any], known: tuple[str, ...], path: str) -> None:
     for name in raw:
         if name not in known:
             raise InvalidRule(
-                path, f"has {name!r}; it may only have {', '.join(known)}."
+                path,
+                f"has {str(name)[:MAX_TEXT]!r}; it may only have {', '.join(known)}.",
             )
 
 

@@ -132,9 +132,9 @@ def in_words(node: Node, *, names: Names | None = None) -> str:
 
 def _inner(node: Node, names: Names | None) -> str:
     """Return a part of a group, in brackets where its own parts could be torn apart."""
-    text = in_words(node, names=names)
     while isinstance(node, AllOf | AnyOf) and len(node.parts) == 1:
         (node,) = node.parts
+    text = in_words(node, names=names)
     return f"({text})" if isinstance(node, AllOf | AnyOf) else text
 
 

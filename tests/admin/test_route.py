@@ -1,4 +1,3 @@
-
 from django.contrib.auth.models import Permission
 
 from cem_cases.models import Absence, Membership, Team

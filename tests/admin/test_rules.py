@@ -310,6 +310,13 @@ def test_what_is_wrong_is_told_by_its_place(door, root, changes, places):
     assert [path for path, _ in errors_] == places
 
 
+def test_conditions_are_said_while_there_is_no_action_yet(door, root):
+    answered = door(root).post(SENTENCE, form(actions=[])).json()
+
+    assert answered["sentence"] == "When score is at most 6."
+    assert [path for path, _ in answered["errors"]] == ["actions"]
+
+
 def deep(levels):
     found = LOW
     for _ in range(levels):

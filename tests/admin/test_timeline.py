@@ -64,9 +64,7 @@ def test_the_opening_says_which_rules_were_looked_at(north):
 
     opening = timeline.of(case, {})[-1]
 
-    assert [(look.name, look.matched) for look in opening.looks] == [
-        ("to north", True)
-    ]
+    assert [(look.name, look.matched) for look in opening.looks] == [("to north", True)]
     assert opening.looks[0].because == "channel is north (was north)"
     assert not opening.is_ours
 

@@ -1,6 +1,6 @@
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -224,6 +224,35 @@ def test_a_moment_is_in_utc(spec, cell, moment):
 )
 def test_what_is_no_moment_is_refused(spec, cell, why):
     assert why in refused(spec, field="answered_at", c=cell)
+
+
+@pytest.mark.parametrize(
+    ("spec", "cell", "day"),
+    [
+        ("c", "2019-05-01", date(2019, 5, 1)),
+        (
+            "c",
+            "2019-05-01 23:30:00-08:00",
+            date(2019, 5, 1),
+        ),  # the day as it is written
+        ({"column": "c", "format": "%d.%m.%Y"}, "1.5.2019", date(2019, 5, 1)),
+        ({"column": "c", "blank": ["0"]}, "0", None),
+        ({"constant": "2019-05-01"}, "", date(2019, 5, 1)),
+    ],
+)
+def test_since_when_somebody_is_a_customer_is_a_date(spec, cell, day):
+    raw = mapping(customer={"since": spec}).apply({"id": "1", "c": cell})
+
+    assert raw.get("customer", {}).get("since") == day
+
+
+def test_what_is_no_date_is_refused():
+    with pytest.raises(RowRefused) as error:
+        mapping(customer={"since": "c"}).apply({"id": "1", "c": "May 2019"})
+
+    assert error.value.errors == {
+        "customer.since": ["Column 'c' is not a date such as 2026-03-01 14:30."]
+    }
 
 
 def test_a_row_without_an_id_is_refused():

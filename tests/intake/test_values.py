@@ -1,5 +1,6 @@
+import sys
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cem_cases.intake.values import (
+    UNSTORABLE,
     InvalidResponse,
     canonical,
     normalise_identifier,
@@ -86,6 +88,51 @@ def test_times_become_utc():
 )
 def test_times_that_cannot_be_are_refused(wrong):
     assert list(errors(answered_at=wrong)) == ["answered_at"]
+
+
+@pytest.mark.parametrize("since", ["2019-05-01", " 2019-05-01 ", date(2019, 5, 1)])
+def test_since_when_somebody_is_a_customer_is_a_day(since):
+    assert parse(customer={"since": since}).customer.said == {"since": date(2019, 5, 1)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("yesterday", "Must be a date, such as 2026-03-01."),
+        ("2019-02-30", "Must be a date, such as 2026-03-01."),
+        ("2019-05-01T10:00:00Z", "Must be a date, such as 2026-03-01."),
+        (20190501, "Must be a date, such as 2026-03-01."),
+        (NOW, "Must be a date, such as 2026-03-01."),
+        ("1899-12-31", "Must lie between 1900 and today."),
+        ("2025-03-05", "Must lie between 1900 and today."),
+    ],
+)
+def test_a_day_that_cannot_be_is_refused(wrong, why):
+    assert errors(customer={"since": wrong}) == {"customer.since": [why]}
+
+
+def test_a_day_of_an_eastern_zone_may_be_tomorrow():
+    tomorrow = (NOW + timedelta(days=1)).date()
+
+    assert parse(customer={"since": tomorrow}).customer.said["since"] == tomorrow
+
+
+def test_what_is_blank_once_stripped_is_not_said():
+    customer = parse(customer={"name": " ", "external_id": " ", "phone": ""}).customer
+
+    assert (customer.said, customer.external_id) == ({}, None)
+
+
+def test_a_wrong_currency_is_called_wrong_not_missing():
+    found = errors(customer={"annual_value": 5, "currency": "Euro"})
+
+    assert "code of three letters" in found["customer.currency"][0]
+
+
+def test_everything_that_can_be_printed_can_be_stored():
+    characters = map(chr, range(sys.maxunicode + 1))
+
+    assert not [c for c in characters if c.isprintable() and UNSTORABLE.search(c)]
 
 
 def test_identifiers_have_one_spelling():

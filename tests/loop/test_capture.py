@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -52,6 +52,33 @@ def test_the_same_twice_in_one_batch_is_stored_once():
     assert first.response == second.response
 
 
+def test_the_row_of_an_outcome_is_the_row_that_is_stored(django_assert_num_queries):
+    touchpoint = make.touchpoint()
+    answers = [
+        make.answer(
+            score=4,
+            comment="a\\b\tc\nd",
+            touchpoint=touchpoint.slug,
+            weight="0.25",
+            answers={"n": n},
+            customer={"external_id": f"c{n}", "language": "de"},
+        )
+        for n in range(30)
+    ]
+
+    outcomes = record(*answers)
+
+    stored = Response.objects.in_bulk()
+    for outcome in outcomes:
+        with django_assert_num_queries(0):
+            made, there = outcome.response, stored[outcome.response.pk]
+            assert made is outcome.response
+            assert made.survey.slug == "nps"
+        for column in Response._meta.concrete_fields:
+            name = column.attname
+            assert getattr(made, name) == getattr(there, name)
+
+
 def test_the_same_id_from_another_system_is_another_response():
     record(make.answer(external_id="1", source_system="shop"))
     record(make.answer(external_id="1", source_system="app"))
@@ -93,6 +120,7 @@ WRONG = [
     ({"customer": {"email": "ada"}}, "customer.email"),
     ({"customer": {"annual_value": 5}}, "customer.currency"),
     ({"customer": {"annual_value": -5, "currency": "EUR"}}, "customer.annual_value"),
+    ({"customer": {"since": "May"}}, "customer.since"),
     ({"customer": {"is_admin": True}}, "customer.is_admin"),
     ({"customer": {"identities": [{"channel": "x"}]}}, "customer.identities"),
     ({"processed_at": "2025-01-01T00:00:00Z"}, "processed_at"),
@@ -154,6 +182,7 @@ def test_what_is_said_is_stored():
                 "annual_value": "1200.50",
                 "currency": "eur",
                 "language": "de",
+                "since": "2019-05-01",
                 "attributes": {"contract": "monthly"},
                 "identities": [{"channel": "twitter", "identifier": "@ada"}],
             },
@@ -170,6 +199,7 @@ def test_what_is_said_is_stored():
     customer = response.customer
     assert (customer.segment, customer.currency) == ("gold", "EUR")
     assert customer.annual_value == Decimal("1200.50")
+    assert customer.since == date(2019, 5, 1)
     assert customer.organization == Organization.objects.get(name="Acme")
     assert set(customer.identities.values_list("channel", "identifier")) == {
         ("email", "ada@example.org"),

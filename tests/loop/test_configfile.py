@@ -589,6 +589,27 @@ def test_what_no_file_can_hold_is_refused_when_it_is_exported():
 
 
 @pytest.mark.usefixtures("site")
+def test_a_file_mends_what_no_file_could_hold():
+    text = configfile.export()
+    Rule.objects.filter(name="Draft").update(actions=[None])
+
+    assert whats(apply(text)) == [("rules", "Draft", "changed")]
+    assert configfile.export() == text
+
+
+@pytest.mark.usefixtures("site")
+def test_what_is_switched_off_is_otherwise_left_as_it_is():
+    odd = {"fact": "comment", "operator": "is empty", "value": None}
+    Rule.objects.filter(position=10).update(conditions=odd)
+    Team.objects.filter(slug="care").update(is_active=False)
+
+    apply("format = 1\nrules = []", prune=True)
+
+    rule = Rule.objects.get(position=10)
+    assert (rule.is_active, rule.conditions) == (False, odd)
+
+
+@pytest.mark.usefixtures("site")
 def test_the_order_of_the_keys_in_the_database_does_not_matter():
     text = configfile.export()
     turned = {"value": "gold", "operator": "is", "fact": "customer.segment"}

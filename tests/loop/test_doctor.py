@@ -43,6 +43,7 @@ def test_of_a_site_that_is_well_everything_is_said_to_be_well():
         "sweep",
         "answers",
         "e-mails",
+        "outgoing",
         "audit",
     ]
 
@@ -135,6 +136,7 @@ def broken_for(words):
         ("cem_cases_clock", "sweep"),
         ("cem_cases_response", "answers"),
         ("cem_cases_delivery", "e-mails"),
+        ("cem_cases_letter", "outgoing"),
         ("cem_cases_audithead", "audit"),
     ],
 )

@@ -14,6 +14,7 @@ from django.db import DatabaseError
 
 from cem_cases.exceptions import CemCasesError, InvalidInput
 from cem_cases.intake.configfile import MAX_BYTES, SECTIONS, Document
+from cem_cases.intake.configvalues import shown
 from cem_cases.loop import configfile
 from cem_cases.loop.configfile import Change, Report, What
 
@@ -69,8 +70,9 @@ class Command(BaseCommand):
         except CemCasesError as error:
             raise CommandError(str(error), returncode=REFUSED) from None
         except OSError as error:
+            path = error.filename or options["file"] or "standard output"
             raise CommandError(
-                f"{error.filename}: {error.strerror}.", returncode=REFUSED
+                f"{path}: {error.strerror}.", returncode=REFUSED
             ) from None
         except DatabaseError as error:
             raise CommandError(
@@ -196,7 +198,7 @@ def _told(error: InvalidInput, options: dict[str, Any]) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     for change in report.changes:
-        yield f"{SIGNS[change.what]} {NAMES[change.section]} {change.key}: {_what(change)}"
+        yield f"{SIGNS[change.what]} {NAMES[change.section]} {_name(change)}: {_what(change)}"
         yield from (f"    {difference}" for difference in change.fields)
     for path, name in report.left_out:
         yield f"{path}: left out, there is no user {name!r}"
@@ -204,6 +206,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"Note: {note}"
     counts = ", ".join(f"{count:,} {name}" for name, count in report.unchanged.items())
     yield f"Unchanged: {counts or 'nothing'}"
+
+
+def _name(change: Change) -> str:
+    return change.key if change.key.isprintable() else shown(change.key)
 
 
 def _what(change: Change) -> str:

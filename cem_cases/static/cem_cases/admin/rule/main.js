@@ -96,14 +96,12 @@ class Page {
         if (!isFirst) {
             this.place(errors);
         }
-        if (found.sentence) {
-            this.said.replaceChildren(el("p", {}, found.sentence));
-            return;
+        const parts = found.sentence ? [el("p", {}, found.sentence)] : [];
+        if (errors.length) {
+            const items = errors.map(([path, text]) => el("li", {}, `${this.nameOf(path)}: ${text}`));
+            parts.push(el("p", { class: "cem-quiet" }, texts.notComplete), el("ul", {}, ...items));
         }
-        this.said.replaceChildren(
-            el("p", { class: "cem-quiet" }, texts.notComplete),
-            el("ul", {}, ...errors.map(([path, text]) => el("li", {}, `${this.nameOf(path)}: ${text}`))),
-        );
+        this.said.replaceChildren(...parts);
     }
 
     place(errors) {
