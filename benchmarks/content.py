@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -87,14 +87,18 @@ def _customer(number: int) -> dict[str, Any]:
     }
 
 
+TEAMS = ("service", "logistics", "billing", "support", "key-accounts")
+AGENTS = 50
+
+
 def set_up_site() -> None:
-    """Make the survey, two teams of three, five rules, and a policy in office hours."""
+    """Make the survey, five teams of ten agents, twenty rules, and a policy."""
     make.nps()
     for slug in TOUCHPOINTS:
         make.touchpoint(slug=slug, name=slug.title())
-    for slug in ("service", "logistics"):
+    for slug in TEAMS:
         team = make.team(slug)
-        for _ in range(3):
+        for _ in range(AGENTS // len(TEAMS)):
             make.agent(team)
     make.policy()
     for name, conditions, actions in RULES:
@@ -102,7 +106,8 @@ def set_up_site() -> None:
 
 
 def _if(fact: str, operator: str, value: Any) -> dict[str, Any]:
-    return {"fact": fact, "operator": operator, "value": value}
+    known = {} if value is None else {"value": value}
+    return {"fact": fact, "operator": operator, **known}
 
 
 def _all(*parts: Any) -> dict[str, Any]:
@@ -113,43 +118,128 @@ def _any(*parts: Any) -> dict[str, Any]:
     return {"any": list(parts)}
 
 
-RULES = (
+def _priority(word: str) -> dict[str, str]:
+    return {"do": "set priority", "priority": word}
+
+
+def _to(team: str, by: str = "round robin") -> tuple[dict[str, str], ...]:
+    return {"do": "set team", "team": team}, {"do": "assign", "by": by}
+
+
+LOW = _if("score", "at most", 6)
+VERY_LOW = _if("score", "at most", 2)
+VALUABLE = _all(
+    _if("customer.segment", "in", ["gold", "platinum"]),
+    _if("customer.annual_value", "at least", 5_000),
+)
+OPENS = "Detractors"
+"""The rule that opens cases; the others say where they go, and how much they press."""
+RULES: Sequence[tuple[str, dict[str, Any], Sequence[Any]]] = (
     (
-        "Detractors",
+        OPENS,
         _all(_if("band", "is", "detractor"), _if("channel", "in", list(CHANNELS))),
-        (
-            "open case",
-            {"do": "set team", "team": "service"},
-            {"do": "assign", "by": "least loaded"},
-        ),
+        ("open case", *_to("service", "least loaded")),
     ),
     (
         "What was sent",
-        _all(
-            _if("score", "at most", 6),
-            _if("touchpoint", "in", ["delivery", "returns"]),
-        ),
-        (
-            {"do": "set team", "team": "logistics"},
-            {"do": "assign", "by": "round robin"},
-        ),
+        _all(LOW, _if("touchpoint", "in", ["delivery", "returns"])),
+        _to("logistics"),
     ),
+    ("Invoices", _all(LOW, _if("touchpoint", "is", "billing")), _to("billing")),
+    (
+        "Help that did not help",
+        _all(LOW, _if("touchpoint", "is", "support"), _if("channel", "is not", "sms")),
+        _to("support", "least loaded"),
+    ),
+    ("Key accounts", _all(LOW, VALUABLE), _to("key-accounts")),
     (
         "Money",
-        _any(
-            _if("comment", "contains", "refund"),
-            _if("comment", "contains", "money back"),
-        ),
-        ({"do": "set priority", "priority": "high"},),
+        _all(LOW, _if("comment", "contains any word", ["refund", "money back"])),
+        (_priority("high"),),
     ),
     (
-        "Valuable customers",
+        "Told it again and again",
         _all(
-            _if("score", "at most", 6),
-            _if("customer.segment", "in", ["gold", "platinum"]),
-            _if("customer.annual_value", "at least", 5_000),
+            LOW,
+            _any(
+                _if("comment", "contains", "three times"),
+                _if("comment", "contains all words", ["whole", "story"]),
+            ),
         ),
-        ({"do": "set priority", "priority": "high"},),
+        (_priority("high"),),
+    ),
+    (
+        "Damaged",
+        _all(LOW, _if("comment", "contains", "beschädigt")),
+        (_priority("high"),),
+    ),
+    ("Valuable customers", _all(LOW, VALUABLE), (_priority("high"),)),
+    (
+        "Long with us",
+        _all(VERY_LOW, _if("customer.attribute.tenure_months", "at least", 60)),
+        (_priority("high"),),
+    ),
+    (
+        "New with us",
+        _all(
+            LOW,
+            _if("customer.attribute.tenure_months", "less than", 3),
+            _if("answer.ordered_before", "is", "never"),
+        ),
+        (_priority("high"),),
+    ),
+    (
+        "Hard to use",
+        _all(LOW, _if("answer.easy_to_use", "at most", 1), _if("channel", "is", "app")),
+        _to("support"),
+    ),
+    (
+        "Would not buy again",
+        _all(
+            _if("answer.would_buy_again", "is", False),
+            _if("answer.ordered_before", "is", "often"),
+            VERY_LOW,
+        ),
+        (_priority("high"),),
+    ),
+    (
+        "Small matters",
+        _all(
+            _if("score", "at least", 5),
+            _if("score", "at most", 6),
+            _if("comment", "is empty", None),
+            _if("wants_contact", "is", False),
+        ),
+        (_priority("low"),),
+    ),
+    (
+        "Germans in the app",
+        _all(LOW, _if("customer.language", "is", "de"), _if("channel", "is", "app")),
+        _to("support", "least loaded"),
+    ),
+    (
+        "Promoters who ask",
+        _all(_if("band", "is", "promoter"), _if("wants_contact", "is", True)),
+        (_priority("low"),),
+    ),
+    (
+        "Passive and valuable",
+        _all(
+            _if("band", "is", "passive"),
+            _if("customer.segment", "is", "platinum"),
+            _if("customer.annual_value", "at least", 8_000),
+        ),
+        (_priority("normal"),),
+    ),
+    (
+        "Furious",
+        _all(_if("score", "at most", 0), _if("comment", "is not empty", None)),
+        (_priority("urgent"),),
+    ),
+    (
+        "Furious and valuable",
+        _all(VERY_LOW, VALUABLE, _if("wants_contact", "is", True)),
+        (_priority("urgent"),),
     ),
     (
         "Asked for a call",
@@ -160,6 +250,6 @@ RULES = (
                 _if("customer.attribute.contract", "is", "yearly"),
             ),
         ),
-        ({"do": "set priority", "priority": "urgent"},),
+        (_priority("urgent"),),
     ),
 )

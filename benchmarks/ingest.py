@@ -28,7 +28,8 @@ def main() -> None:
     options = _options()
     with servers.site():
         small, ours, sql = measure(options.rows, options.rounds)
-    _print(options.rows, small, ours, sql)
+        batches = statements_of_batches()
+    _print(options.rows, small, ours, sql, batches)
 
 
 def _options() -> argparse.Namespace:
@@ -61,6 +62,8 @@ def measure(rows: int, rounds: int) -> tuple[Run, list[Run], list[Run]]:
         for way in sorted(runs, reverse=number % 2 == 0):
             go = ways.ours if way == "ours" else lambda rows: ways.sql(rows, values)
             run = ways.fresh(go, rows)
+            if not runs["sql"] and way == "ours":
+                limit.explain()
             runs[way].append(run)
             print(f"round {number}/{rounds}, {way}: {run.total:.2f} s", file=sys.stderr)
     written = [run.rows for run in [*runs["ours"], *runs["sql"]]]
@@ -68,8 +71,24 @@ def measure(rows: int, rounds: int) -> tuple[Run, list[Run], list[Run]]:
     return small, runs["ours"], runs["sql"]
 
 
-def _print(rows: int, small: Run, ours: Sequence[Run], sql: Sequence[Run]) -> None:
+def statements_of_batches() -> Mapping[int, int]:
+    """Return how many statements it takes to route one batch, by its size."""
+    from benchmarks import ways
+
+    return {size: ways.statements_of_a_batch(size) for size in (100, 1_000, 5_000)}
+
+
+def _print(
+    rows: int,
+    small: Run,
+    ours: Sequence[Run],
+    sql: Sequence[Run],
+    batches: Mapping[int, int],
+) -> None:
     figures = _figures(rows, small, ours, sql)
+    figures["statements_of_a_batch"] = batches
+    figures["peak_mib_small"] = small.peak_mib
+    figures["peak_mib"] = max(run.peak_mib for run in ours)
     steps = {step: median(run.seconds[step] for run in ours) for step in small.seconds}
     of_sql = 100 * figures["ratio_to_sql"]
     lines = [
@@ -85,6 +104,12 @@ def _print(rows: int, small: Run, ours: Sequence[Run], sql: Sequence[Run]) -> No
         f"Queries per 1,000 rows: {figures['queries_per_1000_small']} at "
         f"{rows // SMALL:,} rows, {figures['queries_per_1000']} at {rows:,}."
     )
+    counts = ", ".join(f"{n} for {size:,}" for size, n in batches.items())
+    print(f"Statements that route one batch of answers: {counts} of them.")
+    print(
+        f"Peak memory of the process: {figures['peak_mib_small']} MiB after "
+        f"{rows // SMALL:,} rows, {figures['peak_mib']} MiB after {rows:,}."
+    )
     print(json.dumps(figures))
 
 
@@ -95,7 +120,7 @@ def _speed(rows: int, runs: Sequence[Run]) -> tuple[float, float]:
 
 def _figures(
     rows: int, small: Run, ours: Sequence[Run], sql: Sequence[Run]
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     ratios = sorted(s.total / o.total for o, s in zip(ours, sql, strict=True))
     return {
         "rows": rows,

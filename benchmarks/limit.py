@@ -1,19 +1,21 @@
 """The limit: the same rows, written by set-based SQL and nothing else.
 
-Five statements per batch, in one transaction, from a table in which the answers lie
+Seven statements per batch, in one transaction, from a table in which the answers lie
 ready. They write every row and every column that the loop writes, in the same number
 and of the same width, into the same tables with the same indexes and constraints; but
-what they write of audit and due times is a stand-in. What they leave out is listed in
+what they write of audit, explanations and due times is a stand-in. What they leave out is listed in
 README.md.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
+
+from benchmarks import rulesql
 
 STAGE = """
 CREATE UNLOGGED TABLE stage (
@@ -21,7 +23,7 @@ CREATE UNLOGGED TABLE stage (
     score smallint, comment text, answered_at timestamptz, touchpoint text,
     channel text, wants_contact boolean, answers jsonb, customer text, name text,
     email text, segment text, annual_value numeric(14, 2), currency text,
-    language text, attributes jsonb
+    language text, attributes jsonb, digest text, looks text
 )
 """
 COLUMNS = (
@@ -64,38 +66,44 @@ JOIN cem_cases_touchpoint touchpoint ON touchpoint.slug = s.touchpoint
 WHERE s.batch = %(batch)s ORDER BY s.number
 ON CONFLICT (source_system, external_id) DO NOTHING
 """
-# For each customer without an active case the first detractor's response opens one.
-# The agents of a team take turns; `assigned_count` says whose turn it is.
-CASES = """
-WITH opening AS (
-    SELECT DISTINCT ON (c.id) c.id AS customer, r.id AS response, t.slug AS touchpoint,
-        r.received_at,
-        CASE
-            WHEN r.wants_contact AND (r.answers->>'ordered_before' = 'often'
-                OR c.attributes->>'contract' = 'yearly') THEN 1
-            WHEN r.comment ILIKE '%%refund%%' OR r.comment ILIKE '%%money back%%'
-                OR c.segment IN ('gold', 'platinum') AND c.annual_value >= 5000 THEN 2
-            ELSE 3
-        END AS priority
+# What the rules decide about each answer, in the names of `rulesql.decisions`.
+RUNS = """
+INSERT INTO cem_cases_rulerun (rule_id, rule_version, subject, subject_id, at)
+SELECT rule, 1, 1, id, %(now)s FROM (
+    SELECT r.id, unnest({matched}) AS rule
     FROM cem_cases_response r
     JOIN cem_cases_customer c ON c.id = r.customer_id
     JOIN cem_cases_touchpoint t ON t.id = r.touchpoint_id
-    WHERE r.processed_at IS NULL AND r.failed_at IS NULL AND r.score <= 6
-    AND r.channel IN ('email', 'sms', 'web', 'app')
+    WHERE r.processed_at IS NULL AND r.failed_at IS NULL
+) AS acting
+"""
+EXPLANATIONS = """
+INSERT INTO cem_cases_explanation (digest, looks)
+SELECT DISTINCT digest, looks FROM stage WHERE batch = %(batch)s
+ON CONFLICT (digest) DO NOTHING
+"""
+# For each customer without an active case the first answer that may opens one. The
+# agents of a team take turns; `assigned_count` says whose turn it is.
+CASES = """
+WITH opening AS (
+    SELECT DISTINCT ON (c.id) c.id AS customer, r.id AS response, r.received_at,
+        {team} AS team, {priority} AS priority
+    FROM cem_cases_response r
+    JOIN cem_cases_customer c ON c.id = r.customer_id
+    JOIN cem_cases_touchpoint t ON t.id = r.touchpoint_id
+    WHERE r.processed_at IS NULL AND r.failed_at IS NULL AND {opens}
     AND NOT EXISTS (
         SELECT FROM cem_cases_case k WHERE k.customer_id = c.id
         AND k.status IN ('new', 'open', 'pending', 'on hold')
     )
     ORDER BY c.id, r.id
 ), turn AS (
-    SELECT opening.*, team.id AS team, rule.id AS rule, rule.version,
+    SELECT opening.*, rule.id AS rule, rule.version,
         (team.assigned_count
             + row_number() OVER (PARTITION BY team.id ORDER BY response)) AS turn
     FROM opening
-    JOIN cem_cases_team team ON team.slug = CASE
-        WHEN opening.touchpoint IN ('delivery', 'returns') THEN 'logistics'
-        ELSE 'service' END
-    JOIN cem_cases_rule rule ON rule.name = 'Detractors'
+    JOIN cem_cases_team team ON team.id = opening.team
+    JOIN cem_cases_rule rule ON rule.id = {opener}
 ), member AS (
     SELECT id, team_id, user_id,
         row_number() OVER (PARTITION BY team_id ORDER BY id) - 1 AS place,
@@ -104,12 +112,13 @@ WITH opening AS (
 ), fresh AS (
     INSERT INTO cem_cases_case (
         kind, customer_id, opening_response_id, rule_id, rule_version, team_id,
-        owner_id, status, priority, opened_at, owner_is_manual, last_activity_at,
-        due_at, outcome, is_complaint, policy_version_id, waiting_reason, cycle, version
+        owner_id, status, priority, opened_at, owner_is_manual, assignment,
+        last_activity_at, quiet_hours, policy_is_set, due_at, outcome, is_complaint,
+        policy_version_id, waiting_reason, cycle, version
     )
     SELECT 'recovery', customer, response, rule, version, team, user_id, 'open',
-        priority, received_at, false, received_at,
-        received_at + interval '4 hours', '', false,
+        priority, received_at, false, '{{"by": ["round robin"], "skills": []}}',
+        received_at, 0, false, received_at + interval '4 hours', '', false,
         (SELECT max(id) FROM cem_cases_policyversion), '', 1, 1
     FROM turn
     JOIN member ON team_id = team AND place = turn %% places
@@ -156,12 +165,15 @@ WITH done AS (
                     WHEN r.score >= 9 THEN 'promoter' ELSE 'passive' END,
         sentiment = NULL,
         case_id = k.id,
+        explanation_id = why.id,
         processed_at = %(now)s
     FROM cem_cases_response w
-    LEFT JOIN cem_cases_case k ON k.customer_id = w.customer_id AND w.score <= 6
-        AND w.channel IN ('email', 'sms', 'web', 'app')
+    JOIN stage s ON s.batch = %(batch)s
+    JOIN cem_cases_explanation why ON why.digest = s.digest
+    LEFT JOIN cem_cases_case k ON k.customer_id = w.customer_id AND {opens_again}
         AND k.status IN ('new', 'open', 'pending', 'on hold')
     WHERE w.id = r.id AND w.processed_at IS NULL AND w.failed_at IS NULL
+        AND s.source_system = w.source_system AND s.external_id = w.external_id
     RETURNING r.id, k.id AS case_id, k.opening_response_id AS opening
 ), joined AS (
     SELECT done.*, 'case:' || case_id AS stream,
@@ -174,12 +186,15 @@ WITH done AS (
     SELECT head.stream, head.sequence + n, case_id, %(now)s, 'case.joined', %(joined)s,
         head.hash, 'site', %(hash)s
     FROM joined JOIN cem_cases_audithead head ON head.stream = joined.stream
+), active AS (
+    UPDATE cem_cases_case k SET last_activity_at = %(now)s, quiet_hours = 0
+    FROM joined WHERE k.id = joined.case_id
 )
 UPDATE cem_cases_audithead head SET sequence = sequence + n, hash = %(hash)s
 FROM (SELECT stream, max(n) AS n FROM joined GROUP BY 1) AS grown
 WHERE head.stream = grown.stream
 """
-STATEMENTS = (CUSTOMERS, IDENTITIES, RESPONSES, CASES, DONE)
+STATEMENTS = (CUSTOMERS, IDENTITIES, RESPONSES, EXPLANATIONS, RUNS, CASES, DONE)
 
 
 def stage(batches: Iterable[list[dict[str, Any]]]) -> int:
@@ -228,8 +243,32 @@ def samples() -> dict[str, str]:
         return {kind.removeprefix("case."): text for kind, text in cursor.fetchall()}
 
 
-def write(batch: int, values: Mapping[str, Any]) -> None:
+def explain() -> None:
+    """Lay the explanations ready, too, as the loop has just written them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE stage s SET digest = why.digest, looks = why.looks
+            FROM cem_cases_response r
+            JOIN cem_cases_explanation why ON why.id = r.explanation_id
+            WHERE r.source_system = s.source_system AND r.external_id = s.external_id
+            """
+        )
+        cursor.execute("VACUUM ANALYZE stage")
+
+
+def statements() -> list[str]:
+    """Return the statements that write a batch, with what the rules decide in them."""
+    said = rulesql.decisions()
+    said = {**said, "opens_again": said["opens"].replace("r.", "w.")}
+    return [
+        statement.format_map(said) if "{" in statement else statement
+        for statement in STATEMENTS
+    ]
+
+
+def write(batch: int, parts: Sequence[str], values: Mapping[str, Any]) -> None:
     """Write one batch of what lies ready, in one transaction."""
     with transaction.atomic(), connection.cursor() as cursor:
-        for statement in STATEMENTS:
+        for statement in parts:
             cursor.execute(statement, {**values, "batch": batch})

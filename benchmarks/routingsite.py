@@ -25,6 +25,8 @@ WRITTEN = (
     models.Clock,
     models.AuditHead,
     models.AuditEvent,
+    models.RuleRun,
+    models.Happening,
 )
 
 

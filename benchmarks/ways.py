@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 
 from benchmarks import content, limit
 from benchmarks.counting import counted
@@ -16,6 +19,8 @@ from cem_cases.loop import audit, capture, drain
 BATCH = 1_000
 WRITTEN = (
     models.Response,
+    models.Explanation,
+    models.RuleRun,
     models.Customer,
     models.ChannelIdentity,
     models.Case,
@@ -32,6 +37,8 @@ class Run:
     seconds: dict[str, float]
     statements: int
     rows: dict[str, int] = field(default_factory=dict)
+    peak_mib: int = 0
+    """The most memory that the process has had until its end, in MiB."""
 
     @property
     def total(self) -> float:
@@ -68,16 +75,33 @@ def ours(rows: int) -> Run:
         began = perf_counter()
         drain.drain(now=content.NOW)
         seconds["drain"] = perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     faults = list(audit.verify())
     assert not faults, f"the audit is broken: {faults[:3]}"
-    return Run(seconds, count.statements)
+    return Run(seconds, count.statements, peak_mib=peak)
+
+
+def statements_of_a_batch(size: int) -> int:
+    """Return how many statements the drain takes for one batch of so many answers."""
+    fresh(_wait, size)
+    options = {**settings.CEM_CASES, "BATCH_SIZE": size}
+    with override_settings(CEM_CASES=options), counted() as count:
+        drain.drain(now=content.NOW)
+    return count.statements
+
+
+def _wait(rows: int) -> Run:
+    for batch in content.batches(rows, BATCH):
+        capture.record(batch, now=content.NOW)
+    return Run({}, 0)
 
 
 def sql(rows: int, values: Mapping[str, object]) -> Run:
     """Write what lies ready, by set-based SQL."""
     with counted() as count:
+        parts = limit.statements()
         began = perf_counter()
         for batch in range(1, -(-rows // BATCH) + 1):
-            limit.write(batch, values)
+            limit.write(batch, parts, values)
         took = perf_counter() - began
     return Run({"all": took}, count.statements)

@@ -42,7 +42,6 @@ def deliver() -> Delivered:
         return email.send_waiting(now=now, seconds=SECONDS).sent
 
     def to_customers() -> int:
-        invitations.prepare(now=now)
         try:
             return mailbox.send_waiting(now=now, seconds=SECONDS).sent
         finally:
@@ -51,6 +50,7 @@ def deliver() -> Delivered:
     def calls() -> int:
         return webhooks.send_waiting(now=now, seconds=SECONDS).sent
 
+    _tried("Nobody was invited", lambda: invitations.prepare(now=now))
     return Delivered(
         sent=_tried("Nothing was delivered", digests),
         letters=_tried("No letters were sent", to_customers),

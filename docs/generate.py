@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS.parent))
 
 from cem_cases import audit, rules  # noqa: E402  (the path comes first)
+from cem_cases.rules import words  # noqa: E402
 from cem_cases.rules.operators import APPLIES  # noqa: E402
 
 CONF = DOCS.parent / "cem_cases" / "conf.py"
@@ -59,31 +61,83 @@ def _options() -> Iterator[tuple[str, str, str, str]]:
 
 
 def facts() -> str:
-    """Return the page of what conditions may ask about."""
+    """Return the page of what conditions may ask about, and of what rules do."""
     catalogue = [*rules.CATALOGUE.values(), *rules.FAMILIES.values()]
-    rows = [
-        (f"`{fact.name}`", fact.kind, fact.help, f"`{_word(fact.example)}`")
-        for fact in catalogue
-    ]
     operators = [
         (kind, ", ".join(f"`{operator}`" for operator in operators))
         for kind, operators in APPLIES.items()
     ]
-    choices = [
-        f"`{fact.name}` is one of: {', '.join(f'`{c}`' for c in fact.choices)}."
-        for fact in catalogue
-        if fact.choices
-    ]
+    parts = []
+    for group in words.GROUPS:
+        found = [fact for fact in catalogue if words.group_of(fact) == group]
+        parts += [f"## {group}", _table(FACT_COLUMNS, map(_fact, found))]
+        parts += [
+            f"`{fact.name}` is one of: {', '.join(f'`{c}`' for c in fact.choices)}."
+            for fact in found
+            if fact.choices
+        ]
     return _page(
-        "Facts and operators",
+        "Facts, operators and actions",
         "What the conditions of a rule or an SLA policy may ask about. A fact that is "
         "missing satisfies nothing but `is empty`. Text is compared without regard to "
-        "upper and lower case.",
-        _table(("fact", "kind", "meaning", "example"), rows),
-        *choices,
+        "upper and lower case. Facts that are private are never repeated in explanations.",
+        *parts,
         "## Operators",
         _table(("kind of fact", "operators"), operators),
+        "## Actions",
+        _table(("action", "what it does", "in words"), map(_action, EXAMPLES)),
     )
+
+
+FACT_COLUMNS = ("fact", "label", "kind", "when known", "meaning", "example")
+
+
+def _fact(fact: rules.Fact) -> tuple[str, ...]:
+    kind = f"{fact.kind}, {fact.unit}" if fact.unit else str(fact.kind)
+    private = ", private" if fact.is_private else ""
+    example = f"`{_word(fact.example)}`"
+    label = words.label_of(fact)
+    return (
+        f"`{fact.name}`",
+        label,
+        kind + private,
+        KNOWN[fact.scope],
+        fact.help,
+        example,
+    )
+
+
+KNOWN = {
+    rules.Scope.RESPONSE: "always",
+    rules.Scope.CASE: "of a case",
+    rules.Scope.POLICY: "of a case, and for SLA policies",
+    rules.Scope.CHANGE: "trigger *case changed*",
+    rules.Scope.CONTACT: "trigger *contact received*",
+    rules.Scope.CLOCK: "triggers *clock warned* and *clock breached*",
+}
+
+EXAMPLES: tuple[dict[str, object], ...] = (
+    {"do": "open case", "priority": "high"},
+    {"do": "open case", "kind": "praise"},
+    {"do": "set priority", "priority": "urgent"},
+    {"do": "set team", "team": "care"},
+    {"do": "set owner", "user": "ada"},
+    {"do": "assign", "by": ["account owner", "least loaded"], "skills": ["german"]},
+    {"do": "add tags", "tags": ["vip", "press"]},
+    {"do": "set SLA policy", "policy": "Gold"},
+    {"do": "mark as complaint"},
+    {"do": "notify", "who": ["leads"], "users": ["ada"]},
+    {"do": "send template", "template": "sorry"},
+    {"do": "call webhook", "webhook": "crm"},
+    {"do": "invite to survey", "survey": "after-case", "in_days": 3},
+)
+"""An example of each action; a test holds them to `rules.parse`."""
+
+
+def _action(raw: dict[str, object]) -> tuple[str, str, str]:
+    (action,) = rules.parse_actions([raw])
+    meaning = (type(action).__doc__ or "").split("\n\n")[0]
+    return f"`{json.dumps(raw)}`", " ".join(meaning.split()), words.does(action)
 
 
 def events() -> str:

@@ -64,12 +64,29 @@ def test_a_blank_audit_key_is_no_key(settings, blank):
 
 
 @pytest.mark.parametrize(
-    "options", [{"BATCH_SIZE": 0}, {"BATCH_SIZE": "9"}, {"MAX_ATTEMPTS": True}]
+    "options",
+    [
+        {"BATCH_SIZE": 0},
+        {"BATCH_SIZE": "9"},
+        {"MAX_ATTEMPTS": True},
+        {"WEBHOOK_HTTP": "no"},
+        {"WEBHOOK_HTTP": 1},
+        {"SURVEY_URL": "https://example.org/s/"},
+        {"SURVEY_URL": "/s/{token}"},
+        {"SURVEY_URL": 7},
+    ],
 )
 def test_an_option_with_a_value_that_cannot_be_is_an_error(settings, options):
     settings.CEM_CASES = KEY | options
 
     assert ids() == ["cem_cases.E001"]
+
+
+def test_options_of_what_goes_out(settings):
+    page = "https://example.org/s/{token}"
+    settings.CEM_CASES = KEY | {"WEBHOOK_HTTP": True, "SURVEY_URL": page}
+
+    assert ids() == []
 
 
 def test_the_app_stays_on_the_default_database(settings):

@@ -10,6 +10,7 @@ from django.core.management import get_commands
 
 from cem_cases import audit, rules
 from cem_cases.loop import config
+from cem_cases.rules import parse
 from tests import make
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +28,10 @@ def generator():
 @pytest.mark.parametrize("path", generator().pages())
 def test_a_generated_page_is_up_to_date(path):
     assert (DOCS / path).read_text() == generator().pages()[path]
+
+
+def test_every_action_has_an_example():
+    assert {raw["do"] for raw in generator().EXAMPLES} == set(parse.ACTIONS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -55,6 +60,8 @@ def test_every_kind_of_event_that_is_written_is_documented_and_none_other():
         for model in ("rule", "slapolicy", "businesscalendar", "team")
         for done in ("created", "changed")
     }
+    done = ("created", "changed", "rotated")
+    written |= {f"webhookendpoint.{verb}" for verb in done}
 
     assert written - set(rules.CATALOGUE) == set(audit.KINDS)
     assert config.Rule._meta.model_name == "rule"

@@ -86,6 +86,18 @@ def test_pure_layers_import_the_standard_library_only(layer):
         assert foreign <= {"cem_cases"}, path
 
 
+def test_a_pure_layer_takes_an_optional_package_by_name_in_one_place_only():
+    """google-re2, for the operator *matches*: refused when saved where it is missing."""
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for layer in PURE
+        for path in files(layer)
+        if "importlib" in path.read_text()
+    }
+
+    assert found == {"rules/patterns.py"}
+
+
 def test_every_step_of_the_loop_has_its_place():
     assert {path.stem for path in files("loop")} - {"__init__"} == set(STEPS)
 

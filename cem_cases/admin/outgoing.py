@@ -144,7 +144,7 @@ class EndpointForm(forms.ModelForm):
             try:
                 calls.check_url(WebhookEndpoint(url=url))
             except ValidationError as error:
-                self.add_error("url", error.message_dict["url"])  # type: ignore[arg-type]
+                self.add_error("url", error.message_dict["url"])
         return cleaned
 
 

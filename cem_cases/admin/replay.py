@@ -7,7 +7,7 @@ progress and then the result; without one the same form brings the whole page.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -103,7 +103,7 @@ class ReplayPages:
         if object_id is not None:
             saved = self.get_object(request, unquote(object_id))  # type: ignore[attr-defined]
             if saved is None:
-                return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined,no-any-return]
+                return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined]
                     request, self.opts, object_id
                 )
         runs = request.method == "POST" and "run" in request.POST
@@ -120,7 +120,7 @@ class ReplayPages:
     def may_replay(self, request: HttpRequest) -> bool:
         """Whether the user edits rules, or sees them and the cases of all teams."""
         sees = sees_everything(request.user)  # type: ignore[arg-type]
-        return self.has_change_permission(request) or (  # type: ignore[attr-defined,no-any-return]
+        return self.has_change_permission(request) or (  # type: ignore[attr-defined]
             sees and self.has_view_permission(request)  # type: ignore[attr-defined]
         )
 
@@ -150,7 +150,7 @@ class ReplayPages:
             "rule_url": reverse(f"{name}_change", args=[saved.pk]) if saved else None,
             "most": conf().REPLAY_MAX,
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, "cem_cases/admin/replay.html", context)
 
     def _result(
@@ -214,18 +214,18 @@ class ReplayPages:
     def _pages(self, request: HttpRequest) -> dict[str, str]:
         """Return where cases and responses are shown, for who may look at them."""
         found = {}
-        for model in (Case, Response):
+        for name, model in (("case", Case), ("response", Response)):
             page = self.admin_site._registry.get(model)
             if page is not None and page.has_view_permission(request):
-                name = f"{self.admin_site.name}:cem_cases_{model._meta.model_name}"
-                found[model._meta.model_name] = reverse(f"{name}_change", args=[0])
+                view = f"{self.admin_site.name}:cem_cases_{name}_change"
+                found[name] = reverse(view, args=[0])
         # the addresses differ in their key only
         return {name: url.removesuffix("0/change/") for name, url in found.items()}
 
 
 MEDIA = forms.Media(
     css={"all": ("cem_cases/admin/replay.css",)},
-    js=(forms.Script("cem_cases/admin/replay.js", type="module"),),
+    js=[forms.Script("cem_cases/admin/replay.js", type="module")],  # type: ignore[list-item]
 )
 
 
@@ -265,13 +265,16 @@ def _json(name: str, text: str) -> Any:
         raise InvalidInput({name: [_now("Must be valid JSON.")]}) from None
 
 
-def _progress(work: Any) -> Iterator[dict[str, int]]:
+def _progress(
+    work: Iterator[tuple[int, int]],
+) -> Generator[dict[str, int], None, Replay]:
     """Yield how far it is, and return the result."""
     while True:
         try:
             done, total = next(work)
         except StopIteration as end:
-            return end.value  # noqa: B901  (for `yield from`)
+            found: Replay = end.value
+            return found
         yield {"done": done, "total": total}
 
 

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +28,7 @@ from cem_cases.models import (
     Team,
     Template,
     Touchpoint,
+    WebhookEndpoint,
 )
 from cem_cases.rules import parse, words
 from cem_cases.rules.operators import LISTS, UNARY
@@ -235,7 +235,7 @@ def _options() -> dict[str, Options]:
         "template": _named(Template.objects.all(), "slug"),
         "tag": _named(Tag.objects.all(), "name"),
         "policy": _named(SlaPolicy.objects.filter(is_active=True), "name"),
-        "webhook": _webhooks(),
+        "webhook": _named(WebhookEndpoint.objects.filter(is_active=True), "name"),
     }
     return found | _people()
 
@@ -243,14 +243,6 @@ def _options() -> dict[str, Options]:
 def _named(rows: Any, key: str) -> Options:
     found = list(rows.order_by("name").values_list(key, "name")[: MOST_OFFERED + 1])
     return found if len(found) <= MOST_OFFERED else []
-
-
-def _webhooks() -> Options:
-    try:
-        model = apps.get_model("cem_cases", "WebhookEndpoint")
-    except LookupError:
-        return []
-    return _named(model._default_manager.all(), "name")
 
 
 def _people() -> dict[str, Options]:

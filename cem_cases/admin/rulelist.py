@@ -117,7 +117,7 @@ class RuleListPage(DecidingPage):
     @admin.display(description=_("acted"))
     def acted(self, rule: Any) -> str:
         if rule.last_at is None:
-            return _now("never")
+            return _now("never acted")
         count = rule.ran or 0
         if count > MOST_RUNS:
             times = _now("more than %s times") % f"{MOST_RUNS:,}"

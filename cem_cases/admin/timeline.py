@@ -157,7 +157,7 @@ def _entry(
         is_ours=event.actor_id is not None,
         text=detail.text if detail else "",
         contact=contacts.get(data.get("contact", 0)),
-        looks=looks.get(digest, ()),
+        looks=looks.get(str(digest), ()),
         is_spoiled=digest is not None and digest not in looks,
         policies=data.get("policies", ()),
         why=whyme.read(data, names.user),

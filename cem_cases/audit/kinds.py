@@ -44,7 +44,7 @@ KINDS: Mapping[str, str] = {
     "acknowledged for so many `days`: `metric`, `level`.",
     "case.noted": "An internal note; its words are in the detail.",
     "case.contacted": "`contact`, `direction`, `channel`, `attempt`; `resumed`: the case "
-    "was pending until then.",
+    "was pending until then; of an automatic letter also `by_rule` and `template`.",
     "case.rule_acted": "Rules looked at what happened to the case, and some matched: "
     "`trigger`; `rules`: each with its `version`, what decided and its actions; "
     "`not_done`: what was not possible, as an owner whom a person chose stays.",
@@ -79,4 +79,8 @@ KINDS: Mapping[str, str] = {
     "fields, and the dates on which it is `closed`.",
     "businesscalendar.changed": "A calendar was changed: all its fields, the dates on "
     "which it is `closed`, and the `policies` that got a new version by it.",
+    "webhookendpoint.created": "A webhook endpoint was saved for the first time: its "
+    "`name`, `url`, and whether it `is_active` and gets comments.",
+    "webhookendpoint.changed": "A webhook endpoint was changed: the same.",
+    "webhookendpoint.rotated": "A webhook endpoint got another secret.",
 }

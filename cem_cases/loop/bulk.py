@@ -81,9 +81,11 @@ def add(
     if connection.vendor != "postgresql" or len(rows) < COPY_FROM:
         made = [_instance(model, fields, row) for row in rows]
         return [row.pk for row in insert(made, unique=unique, keys=keys)]
-    defaults = {field: field.get_default() for field in model._meta.concrete_fields}
-    for field in (model._meta.pk, *fields):
-        del defaults[field]
+    defaults = {
+        field: default
+        for field in model._meta.concrete_fields
+        if field not in fields and (default := field.get_default()) is not None
+    }
     tails: Iterable[tuple[Any, ...]] = repeat(tuple(defaults.values()), len(rows))
     fields += defaults
     taken: list[int] = []

@@ -15,7 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from cem_cases import outbound, rules
+from cem_cases import outbound, rules, scores
 from cem_cases.conf import conf, site_secrets
 from cem_cases.loop import audit, bulk, moment, outgoing
 from cem_cases.models import Case, Response, WebhookCall, WebhookEndpoint
@@ -81,9 +81,8 @@ class _About:
     ) -> None:
         cases = {each.case for each in due} - {None}
         answers = {each.response for each in due} - {None}
-        columns = ["pk", "survey__slug", "score", "band"]
-        if any(endpoint.include_comment for endpoint in endpoints):
-            columns.append("comment")
+        with_comments = any(endpoint.include_comment for endpoint in endpoints)
+        columns = [*RESPONSE_FIELDS, *(["comment"] if with_comments else [])]
         rows = Response.objects.filter(bulk.any_of("pk", answers)) if answers else None
         found = () if rows is None else rows.values_list(*columns)
         self._responses = {row[0]: row for row in found}
@@ -122,10 +121,17 @@ class _About:
         row = self._responses.get(key or 0)
         if row is None:
             return None
-        told = {"id": row[0], "survey": row[1], "score": row[2], "band": row[3]}
-        return told | ({"comment": row[4]} if with_comment else {})
+        pk, score, survey, metric, lowest, highest, *comment = row
+        # its row gets the band at the end of the transaction only
+        band = None if score is None else scores.band(metric, score, lowest, highest)
+        told = {"id": pk, "survey": survey, "score": score, "band": band}
+        return told | ({"comment": comment[0]} if with_comment else {})
 
 
+RESPONSE_FIELDS = (
+    *("pk", "score", "survey__slug", "survey__metric", "survey__scale_min"),
+    "survey__scale_max",
+)
 CASE_FIELDS = (
     *("status", "priority", "kind", "is_complaint", "opened_at", "due_at", "team"),
 )

@@ -43,22 +43,6 @@ _Key = tuple[str, str]
 """Of a response: the source system, and the external id there."""
 
 
-class _Stored(NamedTuple):
-    """A response that was stored just now, short of its instance."""
-
-    pk: int
-    row: Sequence[Any]
-    """The columns WRITTEN."""
-    survey: Survey
-
-    def instance(self) -> Response:
-        made = Response(pk=self.pk, **dict(zip(WRITTEN, self.row, strict=True)))
-        made.survey = self.survey
-        made._state.adding = False
-        made._state.db = router.db_for_write(Response)
-        return made
-
-
 @dataclass(slots=True)
 class Outcome:
     """What became of one response that was handed in."""
@@ -220,6 +204,22 @@ def _known_responses(keys: Sequence[_Key]) -> dict[_Key, Response | _Stored]:
     wanted = set(keys)
     found = {(row.source_system, row.external_id): row for row in rows}
     return {key: row for key, row in found.items() if key in wanted}
+
+
+class _Stored(NamedTuple):
+    """A response that was stored just now, short of its instance."""
+
+    pk: int
+    row: Sequence[Any]
+    """The columns WRITTEN."""
+    survey: Survey
+
+    def instance(self) -> Response:
+        made = Response(pk=self.pk, **dict(zip(WRITTEN, self.row, strict=True)))
+        made.survey = self.survey
+        made._state.adding = False
+        made._state.db = router.db_for_write(Response)
+        return made
 
 
 def _insert(
@@ -461,7 +461,7 @@ def _organizations(names: set[str]) -> dict[str, int]:
     """Return the keys of the organizations of these names, created where they are new."""
     if not names:
         return {}
-    rows = Organization.objects.filter(name__in=names)
+    rows = Organization.objects.filter(bulk.any_of("name", names))
     found = dict(rows.values_list("name", "pk"))
     new = sorted(names - found.keys())
     keys = bulk.add(Organization, ["name"], [(name,) for name in new], unique=["name"])

@@ -79,7 +79,7 @@ def of_opening(case: Case) -> Mapping[str, Sequence[Look]]:
     The event `case.opened` has the digest: a text that was changed since is not found.
     """
     opening = case.opening_response
-    kept = opening and opening.explanation
+    kept = None if opening is None else opening.explanation
     if kept is None:
         return {}
     return {digest(kept.looks): read([kept.looks])[kept.looks]}

@@ -46,6 +46,8 @@ class Simulated:
     owner: Any | None = None
     """The key of the user."""
     policy: str = ""
+    """The name of its SLA policy."""
+    policy_is_set: bool = False
     account_owner: Any | None = None
     """The key of the customer's account owner."""
     waits: str = ""

@@ -109,19 +109,20 @@ def _note(letters: Iterable[Letter], now: datetime) -> None:
 
 
 def _contact(letter: Letter) -> Contact:
+    """Return the contact that a letter is which was sent, and has a case."""
     return Contact(
-        case_id=letter.case_id,  # type: ignore[misc]  (asked for by the caller)
+        case_id=letter.case_id,  # type: ignore[misc]
         direction=Contact.Direction.OUT,
         channel="email",
         attempt=Contact.Attempt.SENT,
         subject=letter.subject,
         body=letter.body,
-        at=letter.sent_at,  # type: ignore[misc]  (it was sent)
+        at=letter.sent_at,
     )
 
 
 def _noted(letter: Letter, contact: Contact) -> audit.NewEvent:
-    case: Case = letter.case  # type: ignore[assignment]  (asked for by the caller)
+    case: Case = letter.case  # type: ignore[assignment]
     payload: dict[str, Any] = {
         "contact": contact.pk,
         "direction": contact.direction,

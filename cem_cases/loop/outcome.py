@@ -198,6 +198,7 @@ def _difference(pair: Pair, names: _Names) -> Difference:
         received_at=pair.received_at,
         score=pair.score,
         number=pair.real and pair.real.pk,
+        really_in=pair.really_in,
         replayed=_fate(pair.made, names),
         real=_fate(pair.real, names),
     )

@@ -102,7 +102,6 @@ class Rehearsal:
         self._asks_for_cases = bool(self._windows) or not self.facts.isdisjoint(
             past.OF_CASES
         )
-        self._policies = {p.version.policy.name: p for p in by.policies}
         self._latest: dict[int, Simulated] = {}
         self._opened: dict[int, list[past.Instant]] = defaultdict(list)
         self.floor = Floor(_teams(by.rules), since=span.since, until=span.until)
@@ -189,7 +188,7 @@ class Rehearsal:
             if isinstance(active, Simulated):
                 self._join(active, answer, plan.decision)
             return Step(answer, plan, active, True, opened, covered_by)
-        made = self._open(answer, plan.decision)
+        made = self._open(answer, plan.decision, real)
         return Step(answer, plan, made, False, opened, covered_by)
 
     def _join(
@@ -201,27 +200,37 @@ class Rehearsal:
             case.priority = priority
             self.floor.raised(case)
 
-    def _open(self, answer: facts.Answer, decision: rules.Decision) -> Simulated:
+    def _open(
+        self, answer: facts.Answer, decision: rules.Decision, real: Sequence[Real]
+    ) -> Simulated:
         case = _new(answer, decision, self._by.days_open)
         case.team = self.floor.teams.get(decision.team or "")
         case.policy = self._policy(case, answer, decision)
-        wanted = rules.wanted(decision.assign, decision.owner)
-        self.floor.open(case, wanted)
+        if real:
+            self._remember_agent(answer.customer_id, real)
+        self.floor.open(case, rules.wanted(decision.assign, decision.owner))
         self._latest[case.customer] = case
         if self._asks_for_cases:
             self._opened[case.customer].append((case.opened_at, 0))
         return case
 
+    def _remember_agent(self, customer: int, real: Sequence[Real]) -> None:
+        """Let the floor know who had the customer's newest case before the span."""
+        if customer not in self.floor.agents:
+            had = [r for r in real if r.opened_at < self._span.since and r.owner]
+            if had:
+                newest = max(had, key=attrgetter("opened_at", "pk"))
+                self.floor.agents[customer] = str(newest.owner)
+
     def _policy(
         self, case: Simulated, answer: facts.Answer, decision: rules.Decision
     ) -> str:
         """Return the name of the SLA policy under which the case would stand."""
-        if decision.policy in self._policies:
-            return decision.policy
-        if not self._policies:
+        if not self._by.policies:
             return ""
-        known = {**answer.facts, **facts.of_case(cast(Case, case))}
-        policy = policies.choose(self._by.policies, known).policy
+        asked = opening.Opening(answer, decision, "")
+        # a simulated case says what a policy may ask
+        policy = opening.policy_of(cast(Case, case), asked, self._by.policies).policy
         return policy.version.policy.name if policy else ""
 
 

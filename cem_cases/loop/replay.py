@@ -202,9 +202,7 @@ def _days(days: float) -> str:
     return "1 day" if days == 1 else f"{days:g} days"
 
 
-def _assumptions(
-    span: Span, opens: _Opens, rehearsal: Rehearsal
-) -> Iterator[str]:
+def _assumptions(span: Span, opens: _Opens, rehearsal: Rehearsal) -> Iterator[str]:
     yield (
         "Rules, SLA policies, teams and people are those of today, and so are the data "
         "of customers; absences and working hours are those of the moment. Since when "

@@ -122,6 +122,8 @@ class Difference:
     score: int | None
     number: int | None
     """Of the case that was really opened; None: none was."""
+    really_in: int | None
+    """The number of the case to which the answer really belongs."""
     replayed: Fate | None
     real: Fate | None
 

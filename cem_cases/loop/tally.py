@@ -29,6 +29,8 @@ class Pair(NamedTuple):
     score: int | None
     made: Simulated | None
     real: Real | None
+    really_in: int | None
+    """The number of the case to which the answer really belongs."""
     may_show: bool
 
 
@@ -144,8 +146,9 @@ class Tally:
             self.really_joined += 1
         if made is not None or real is not None:
             at = answer.received_at
-            pair = Pair(answer.pk, at, answer.score, made, real, may_show)
-            self._pairs.append(pair)
+            self._pairs.append(
+                Pair(answer.pk, at, answer.score, made, real, answer.case_id, may_show)
+            )
 
     def _settle(self, at: datetime | None) -> None:
         """Compare the cases that do not change after this moment; None: all of them."""

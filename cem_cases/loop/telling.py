@@ -42,7 +42,7 @@ def tell(wishes: Sequence[Wish], *, now: datetime) -> int:
     audience = _Audience(wishes)
     events = _events([due for due, _ in wishes])
     notes = [
-        notices.Note(events[due.case, due.event], keys, _words(due))
+        notices.Note(events[_case(due), due.event], keys, _words(due))
         for due, effect in wishes
         if (due.case, due.event) in events and (keys := audience.of(due, effect))
     ]
@@ -53,7 +53,7 @@ class _Audience:
     """Who is named by these wishes, and may see the case."""
 
     def __init__(self, wishes: Sequence[Wish]) -> None:
-        keys = {due.case for due, _ in wishes}
+        keys = {_case(due) for due, _ in wishes}
         effects = [effect for _, effect in wishes]
         rows = Case.objects.filter(bulk.any_of("pk", keys))
         self._cases = {
@@ -83,10 +83,10 @@ class _Audience:
 
     def _team(self, due: outgoing.Due) -> Mapping[Any, str]:
         """Return the members of the case's team, with their roles."""
-        return self._members.get(self._cases[due.case][0], {})
+        return self._members.get(self._cases[_case(due)][0], {})
 
     def _wanted(self, due: outgoing.Due, effect: rules.Notify) -> list[Any]:
-        owner, members = self._cases[due.case][1], self._team(due)
+        owner, members = self._cases[_case(due)][1], self._team(due)
         found = [self._named[name] for name in effect.users if name in self._named]
         for audience in effect.audiences:
             match audience:
@@ -95,7 +95,7 @@ class _Audience:
                 case rules.Audience.TEAM:
                     found += members
                 case rules.Audience.WATCHERS:
-                    found += self._watchers.get(due.case, [])
+                    found += self._watchers.get(_case(due), [])
                 case rules.Audience.LEADS | rules.Audience.MANAGERS:
                     role = ROLES[audience]
                     found += [key for key, its in members.items() if its == role]
@@ -150,11 +150,11 @@ def _events(
     found: dict[tuple[int, int | None], AuditEvent] = {}
     streams = []
     for each in due:
-        assert each.case is not None  # noqa: S101  (`tell` left those out)
+        case = _case(each)
         if each.event is not None:
-            found[each.case, each.event] = AuditEvent(pk=each.event, case_id=each.case)
+            found[case, each.event] = AuditEvent(pk=each.event, case_id=case)
         else:
-            streams.append(audit.stream_of(each.case))
+            streams.append(audit.stream_of(case))
     return found | _last_events(streams)
 
 
@@ -195,3 +195,8 @@ def _news(notes: Sequence[notices.Note]) -> list[notices.Note]:
 def _words(due: outgoing.Due) -> str:
     """Return the line: which rule, which case, and by which conditions of its own."""
     return f"Rule '{due.rule.name}': case #{due.case} ({due.rule.conditions})."
+
+
+def _case(due: outgoing.Due) -> int:
+    assert due.case is not None  # noqa: S101  (`tell` leaves those out)
+    return due.case

@@ -79,7 +79,7 @@ def _condition(condition: Condition, place: int, is_turned: bool) -> Leaf | Run:
     if fact and fact.kind in FEW and not fact.is_private:
         return Leaf(name, test, is_empty, place, is_turned, FEW[fact.kind])
     yes, no = (not is_turned, (place,)), (is_turned, (place,))
-    if condition.currency:
+    if condition.currency and not is_empty:
         return _in_currency(condition, test, yes, no)
     missing = yes if is_empty else no
 

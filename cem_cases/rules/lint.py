@@ -13,8 +13,8 @@ from itertools import combinations, islice
 
 from cem_cases.rules.actions import Assign, Effect, OpenCase, SetOwner, SetTeam
 from cem_cases.rules.conditions import AllOf, AnyOf, Condition, Node, Not
-from cem_cases.rules.parse import InvalidRule
 from cem_cases.rules.plan import Rule
+from cem_cases.rules.reading import InvalidRule
 from cem_cases.rules.reasoning import always_holds, can_hold, implies, is_possible
 from cem_cases.rules.triggers import Trigger
 

@@ -11,30 +11,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from enum import StrEnum
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from cem_cases.rules import patterns
-from cem_cases.rules.actions import (
-    Action,
-    AddTags,
-    Assign,
-    Audience,
-    CallWebhook,
-    CaseKind,
-    Invite,
-    MarkComplaint,
-    Notify,
-    OpenCase,
-    Priority,
-    SendTemplate,
-    SetOwner,
-    SetPolicy,
-    SetPriority,
-    SetTeam,
-    Strategy,
-)
+from cem_cases.rules import patterns, reading
+from cem_cases.rules.actions import Action, OpenCase
 from cem_cases.rules.conditions import (
     AllOf,
     AnyOf,
@@ -53,27 +34,24 @@ from cem_cases.rules.operators import (
     WORDS,
     is_number,
 )
+from cem_cases.rules.reading import ACTIONS, MAX_TEXT, InvalidRule
 from cem_cases.rules.triggers import ANSWER, KNOWN, Trigger
 
 MAX_CONDITIONS = 50
 MAX_DEPTH = 10
 MAX_LIST = 1_000
 MAX_WORDS = 100
-MAX_TEXT = 200
 MAX_ACTIONS = 20
-MAX_NAMES = 20
-MAX_DAYS = 365
 LARGEST = 10**15
 
-_Word = TypeVar("_Word", bound=StrEnum)
-
-
-class InvalidRule(ValueError):
-    """A rule is wrong; `path` points at the place, `problem` says what is right."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        self.path, self.problem = path, problem
-        super().__init__(f"{path}: {problem}")
+__all__ = [
+    "ACTIONS",
+    "InvalidRule",
+    "dump_conditions",
+    "parse_actions",
+    "parse_conditions",
+    "parse_rule",
+]
 
 
 def parse_conditions(raw: Any, *, known: Collection[Scope] = ANSWER) -> Node:
@@ -86,7 +64,7 @@ def parse_conditions(raw: Any, *, known: Collection[Scope] = ANSWER) -> Node:
     >>> parse_conditions({"any": [{"fact": "scor", "operator": "is", "value": 1}]})
     Traceback (most recent call last):
     ...
-    cem_cases.rules.parse.InvalidRule: conditions.any[0].fact: 'scor' is not a fact. \
+    cem_cases.rules.reading.InvalidRule: conditions.any[0].fact: 'scor' is not a fact. \
 Did you mean 'score'?
 
     Raises InvalidRule.
@@ -128,7 +106,7 @@ def parse_actions(
         raise InvalidRule("actions", "must be a list of at least one action.")
     if len(raw) > MAX_ACTIONS:
         raise InvalidRule("actions", f"must have {MAX_ACTIONS} actions at most.")
-    found = tuple(_action(item, f"actions[{n}]") for n, item in enumerate(raw))
+    found = tuple(reading.action(item, f"actions[{n}]") for n, item in enumerate(raw))
     for n, action in enumerate(found):
         if isinstance(action, OpenCase) and trigger != Trigger.RESPONSE_RECEIVED:
             raise InvalidRule(
@@ -195,7 +173,7 @@ def _node(raw: Any, path: str, depth: int, counter: list[int]) -> Node:
 
 
 def _condition(raw: Mapping[str, Any], path: str) -> Condition:
-    _only(raw, ("fact", "operator", "value", "currency"), path)
+    reading.only(raw, ("fact", "operator", "value", "currency"), path)
     name, operator = raw["fact"], raw.get("operator")
     fact = find(name) if isinstance(name, str) and len(name) <= MAX_TEXT else None
     if fact is None:
@@ -207,11 +185,13 @@ def _condition(raw: Mapping[str, Any], path: str) -> Condition:
             f"Use one of: {', '.join(APPLIES[fact.kind])}.",
         )
     currency = _currency(raw, fact, path)
+    if currency and operator in UNARY:
+        raise InvalidRule(f"{path}.currency", f"must be left out with {operator!r}.")
     path = f"{path}.value"
     if operator in UNARY:
         if raw.get("value") is not None:
             raise InvalidRule(path, f"must be left out with {operator!r}.")
-        return Condition(name, operator, currency=currency)
+        return Condition(name, operator)
     read = _list if operator in LISTS else _value
     return Condition(
         name, operator, read(fact, operator, raw.get("value"), path), currency
@@ -259,7 +239,7 @@ def _value(fact: Fact, operator: str, value: Any, path: str) -> Any:
         or "contain" in operator
         or (not is_number(value) and not isinstance(value, bool))
     ):
-        _text(value, path)
+        reading.text(value, path)
     return value
 
 
@@ -268,137 +248,11 @@ def _number(fact: Fact) -> Any:
 
 
 def _pattern(value: Any, path: str) -> None:
-    _text(value, path)
+    reading.text(value, path)
     try:
         patterns.pattern(value)
     except ValueError as error:
         raise InvalidRule(path, str(error)) from None
-
-
-def _text(value: Any, path: str) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_TEXT:
-        raise InvalidRule(path, f"must be text of 1 to {MAX_TEXT} characters.")
-    if not value.isprintable():
-        raise InvalidRule(path, "must not have control characters.")
-    return value
-
-
-def _action(raw: Any, path: str) -> Action:
-    do = raw.get("do") if isinstance(raw, Mapping) else None
-    if not isinstance(do, str) or do not in ACTIONS:
-        raise InvalidRule(path, f'must have "do": one of {", ".join(ACTIONS)}.')
-    return ACTIONS[do](raw, path)
-
-
-def _open_case(raw: Mapping[str, Any], path: str) -> OpenCase:
-    _only(raw, ("do", "priority", "kind"), path)
-    priority = _priority(raw, path) if "priority" in raw else Priority.NORMAL
-    kind = raw.get("kind", CaseKind.RECOVERY)
-    return OpenCase(priority, _word(CaseKind, kind, f"{path}.kind"))
-
-
-def _set_priority(raw: Mapping[str, Any], path: str) -> SetPriority:
-    _only(raw, ("do", "priority"), path)
-    return SetPriority(_priority(raw, path))
-
-
-def _named(
-    make: Callable[[str], Action], key: str
-) -> Callable[[Mapping[str, Any], str], Action]:
-    """Return what reads an action that says nothing but a name, under this key."""
-
-    def read(raw: Mapping[str, Any], path: str) -> Action:
-        _only(raw, ("do", key), path)
-        return make(_text(raw.get(key), f"{path}.{key}"))
-
-    return read
-
-
-def _add_tags(raw: Mapping[str, Any], path: str) -> AddTags:
-    _only(raw, ("do", "tags"), path)
-    return AddTags(_names(raw.get("tags"), f"{path}.tags"))
-
-
-def _assign(raw: Mapping[str, Any], path: str) -> Assign:
-    _only(raw, ("do", "by", "skills"), path)
-    by = raw.get("by")
-    words = by if isinstance(by, list) else [by]
-    if not 0 < len(words) <= len(Strategy):
-        raise InvalidRule(f"{path}.by", f"must be some of: {', '.join(Strategy)}.")
-    strategies = tuple(_word(Strategy, word, f"{path}.by") for word in words)
-    if len(set(strategies)) < len(strategies):
-        raise InvalidRule(f"{path}.by", "has a strategy twice.")
-    skills = raw.get("skills", [])
-    return Assign(strategies, _names(skills, f"{path}.skills") if skills else ())
-
-
-def _mark_complaint(raw: Mapping[str, Any], path: str) -> MarkComplaint:
-    _only(raw, ("do",), path)
-    return MarkComplaint()
-
-
-def _notify(raw: Mapping[str, Any], path: str) -> Notify:
-    _only(raw, ("do", "who", "users"), path)
-    who, users = raw.get("who", []), raw.get("users", [])
-    words = who if isinstance(who, list) else [who]
-    if not (words or users):
-        raise InvalidRule(f"{path}.who", f"must be some of: {', '.join(Audience)}.")
-    audiences = tuple(_word(Audience, word, f"{path}.who") for word in words)
-    return Notify(audiences, _names(users, f"{path}.users") if users else ())
-
-
-def _invite(raw: Mapping[str, Any], path: str) -> Invite:
-    _only(raw, ("do", "survey", "in_days"), path)
-    days = raw.get("in_days", 0)
-    if days.__class__ is not int or not 0 <= days <= MAX_DAYS:
-        raise InvalidRule(
-            f"{path}.in_days", f"must be a whole number from 0 to {MAX_DAYS}."
-        )
-    return Invite(_text(raw.get("survey"), f"{path}.survey"), days)
-
-
-def _names(raw: Any, path: str) -> tuple[str, ...]:
-    if not isinstance(raw, list) or not 0 < len(raw) <= MAX_NAMES:
-        raise InvalidRule(path, f"must be a list of 1 to {MAX_NAMES} names.")
-    return tuple(_text(item, f"{path}[{n}]") for n, item in enumerate(raw))
-
-
-def _word(words: type[_Word], given: Any, path: str) -> _Word:
-    if not isinstance(given, str) or given not in set(words):
-        raise InvalidRule(path, f"must be one of: {', '.join(words)}.")
-    return words(given)
-
-
-def _priority(raw: Mapping[str, Any], path: str) -> Priority:
-    words = [priority.word for priority in Priority]
-    if raw.get("priority") not in words:
-        raise InvalidRule(f"{path}.priority", f"must be one of: {', '.join(words)}.")
-    return Priority[raw["priority"].upper()]
-
-
-ACTIONS: Mapping[str, Callable[[Mapping[str, Any], str], Action]] = {
-    "open case": _open_case,
-    "set priority": _set_priority,
-    "set team": _named(SetTeam, "team"),
-    "set owner": _named(SetOwner, "user"),
-    "assign": _assign,
-    "add tags": _add_tags,
-    "set SLA policy": _named(SetPolicy, "policy"),
-    "mark as complaint": _mark_complaint,
-    "notify": _notify,
-    "send template": _named(SendTemplate, "template"),
-    "call webhook": _named(CallWebhook, "webhook"),
-    "invite to survey": _invite,
-}
-
-
-def _only(raw: Mapping[str, Any], known: tuple[str, ...], path: str) -> None:
-    for name in raw:
-        if name not in known:
-            raise InvalidRule(
-                path,
-                f"has {str(name)[:MAX_TEXT]!r}; it may only have {', '.join(known)}.",
-            )
 
 
 def _not_known(given: Any, known: Iterable[str], what: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from cem_cases.rules import parse
 from cem_cases.rules.facts import Scope
-from cem_cases.rules.parse import InvalidRule
+from cem_cases.rules.reading import InvalidRule
 from cem_cases.rules.triggers import KNOWN, Trigger
 
 MOST = 20

@@ -1,8 +1,10 @@
 """One POST to whoever is there: where it goes, and what cannot come of it."""
 
 import http.client
+import shutil
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -230,3 +232,61 @@ def test_a_site_has_the_wire_that_checks():
     assert wire.context.verify_mode == ssl.CERT_REQUIRED
     assert wire.context.check_hostname
     assert wire.seconds == 20
+
+
+# TLS, in earnest
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for receiver.example, and its key, in one file."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -addext"
+    name = "subjectAltName=DNS:receiver.example"
+    files = ["-out", str(cert), "-keyout", str(key)]
+    subprocess.run([*command.split(), name, *files], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.fixture
+def tls(certificate):
+    """A receiver that speaks TLS; `asked` are the names for which it was asked."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*certificate)
+    asked = []
+    server.sni_callback = lambda connection, name, context: asked.append(name)
+
+    def behave(connection):
+        with server.wrap_socket(connection, server_side=True) as wrapped:
+            wrapped.recv(65536)
+            wrapped.sendall(OK + b"Content-Length: 2\r\n\r\nok")
+
+    with receiver(behave, reads=False) as made:
+        made.asked = asked
+        yield made
+
+
+def trusting(certificate, **fields):
+    return loopback(context=ssl.create_default_context(cafile=certificate[0]), **fields)
+
+
+def test_tls_goes_to_the_checked_address_under_the_name_of_the_host(certificate, tls):
+    url = f"https://receiver.example:{tls.port}/hook"
+
+    answer = trusting(certificate).post(url, b"{}", {})
+
+    assert (answer.status, answer.body) == (200, "ok")
+    assert tls.asked == ["receiver.example"]
+
+
+def test_a_certificate_of_another_name_is_refused(certificate, tls):
+    with pytest.raises(ssl.SSLCertVerificationError):
+        trusting(certificate).post(f"https://other.example:{tls.port}/", b"{}", {})
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tls):
+    with pytest.raises(ssl.SSLCertVerificationError):
+        loopback().post(f"https://receiver.example:{tls.port}/", b"{}", {})

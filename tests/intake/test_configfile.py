@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from datetime import date
 
 import pytest
@@ -445,7 +446,5 @@ def test_places_are_sorted_as_they_stand_in_the_file():
 def test_whatever_comes_is_read_or_refused(data, is_json):
     data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     for start in (b"", b"format = 1\n", b'{"format": 1, "rules": ['):
-        try:
-            read(start + data, is_json=is_json)
-        except ConfigRefused as refused:
-            assert str(refused)
+        with suppress(ConfigRefused):
+            assert read(start + data, is_json=is_json).sections is not None

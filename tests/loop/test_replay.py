@@ -138,7 +138,8 @@ def test_a_saved_rule_counts_whether_it_is_active_or_not():
     found = run(off)
     alone = run()
 
-    assert [(r.id, r.name, r.opened) for r in found.rules][0] == (off.pk, "off", 1)
+    first, _ = found.rules
+    assert (first.id, first.name, first.opened) == (off.pk, "off", 1)
     assert [rule.name for rule in alone.rules] == ["on"]
 
 
@@ -350,6 +351,47 @@ def test_a_team_that_is_not_there_leaves_the_case_without_one(north):
     (team,) = run(draft(*to(north))).teams
 
     assert (team.slug, team.opened, team.waited) == (None, 1, {"no team": 1})
+
+
+def test_the_same_agent_is_found_in_reality_and_in_the_replay(north):
+    make.agent(north, "ada")
+    bob = make.agent(north, "bob")
+    make.case(team=north, owner=bob, customer=CUSTOMER)
+    rule = draft(
+        *to(north)[:2],
+        {"do": "assign", "by": ["same agent as before", "least loaded"]},
+    )
+    make.response(customer=CUSTOMER, now=MONDAY + DAY)
+    for day in (1, 3):
+        make.response(customer={"external_id": "c2"}, now=MONDAY + day * DAY)
+    Case.objects.update(resolved_at=MONDAY + HOUR)
+
+    found = run(rule, since=MONDAY + 2 * HOUR, days_open=1)
+
+    assert [example.case.owner for example in found.examples] == ["bob", "ada", "ada"]
+
+
+def test_an_account_owner_gets_the_case_even_from_the_queue(north):
+    ada = make.agent(north, "ada", capacity=1)
+    rule = draft(*to(north, "account owner"))
+    for hour in range(2):
+        made = make.response(now=MONDAY + hour * HOUR)
+        made.customer.account_owner = ada
+        made.customer.save()
+
+    (team,) = run(rule, days_open=2).teams
+
+    assert (team.people[0].given, team.waited) == (2, {"at capacity": 1})
+
+
+def test_a_rule_can_name_the_policy(north):
+    make.policy(name="First")
+    make.policy(name="Named", position=9)
+    make.response()
+
+    named = draft({"do": "open case"}, {"do": "set SLA policy", "policy": "Named"})
+
+    assert run(named).policies == {"Named": 1}
 
 
 def test_the_policy_of_a_case_is_chosen(north):

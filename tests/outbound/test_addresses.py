@@ -5,7 +5,7 @@ import pytest
 from cem_cases.outbound.addresses import is_public
 
 NOT_PUBLIC = [
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104
     "0.1.2.3",
     "10.0.0.1",
     "10.255.255.255",

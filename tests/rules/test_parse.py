@@ -88,6 +88,10 @@ WRONG = [
     ),
     (low(fact="history.cases_in_days.0"), "conditions.fact: 'history.cases_in"),
     (low(operator="is empty"), "conditions.value: must be left out"),
+    (
+        low(fact="customer.annual_value", operator="is empty", currency="EUR"),
+        "conditions.currency: must be left out with 'is empty'",
+    ),
     (low(fact="band", operator="is", value="bad"), "conditions.value: must be one of"),
     (low(fact="wants_contact", operator="is", value=1), "conditions.value: must be t"),
     (low(fact="comment", operator="contains", value=""), "conditions.value: must be "),

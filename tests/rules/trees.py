@@ -49,7 +49,8 @@ def conditions(draw, names=NAMES):
     fact = find(name)
     found = [o for o in APPLIES[fact.kind] if o != "matches"]
     operator = draw(st.sampled_from(found))
-    unit = draw(st.sampled_from(["", "EUR", "USD"])) if fact.currency else ""
+    units = ["", "EUR", "USD"] if fact.currency and operator not in UNARY else [""]
+    unit = draw(st.sampled_from(units))
     return Condition(name, operator, draw(wanted(name, operator)), unit)
 
 

@@ -40,11 +40,15 @@ class Action {
         this.choice.addEventListener("change", () => {
             this.do = this.choice.value;
             this.given = {};
-            this.draw();
-            this.choice.focus();
+            this.drawFields(); // the choice stays: somebody may be typing its name
             this.builder.changed();
         });
         this.head.replaceChildren(labelled(texts.do, this.choice));
+        this.drawFields();
+    }
+
+    drawFields() {
+        this.head.replaceChildren(this.head.firstChild);
         this.editors = new Map();
         for (const field of this.spec?.fields ?? []) {
             this.head.append(this.fieldOf(field));

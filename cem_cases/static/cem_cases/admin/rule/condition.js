@@ -72,6 +72,13 @@ export class Condition {
         this.factControl = this.factSelect();
         this.factControl.addEventListener("change", () => this.chooseFact());
         this.head.replaceChildren(labelled(texts.fact, this.factControl));
+        this.drawRest();
+    }
+
+    /** Draw what follows the fact, which stays: somebody may be typing its name. */
+    drawRest() {
+        const { texts } = this;
+        this.head.replaceChildren(this.head.firstChild);
         if (this.fact?.prefix) {
             this.head.append(this.keyField());
         }
@@ -171,8 +178,7 @@ export class Condition {
         }
         this.currency = this.fact?.isMoney ? this.currency : "";
         this.type = this.typeOf(this.value);
-        this.draw();
-        this.factControl.focus();
+        this.drawRest();
         this.builder.changed();
     }
 
