@@ -103,7 +103,8 @@ def audit_keys() -> Mapping[str, str]:
 
 def site_secrets() -> Sequence[str]:
     """Return the secrets of the site: the one that counts, and former ones."""
-    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    found = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [key if isinstance(key, str) else key.decode("latin-1") for key in found]
 
 
 def plugin(option: str) -> Callable[..., Any] | None:

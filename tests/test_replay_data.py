@@ -18,7 +18,7 @@ from tests.test_real_data import EXAMPLES
 
 pytestmark = pytest.mark.django_db
 
-SEED, ANSWERS = 7, 4_000
+SEED, ANSWERS = 7, 3_000
 
 
 def really():
@@ -164,7 +164,7 @@ def play(told):
     return play
 
 
-@pytest.mark.parametrize("capacity", [40, 90, None])
+@pytest.mark.parametrize("capacity", [40, None])
 def test_two_years_of_the_demo_give_the_same_cases(told, play, undone, capacity):
     company.create(begins=told.begins, ends=told.ends)
     Membership.objects.filter(role="agent").update(capacity=capacity)
@@ -188,7 +188,7 @@ def test_two_years_of_the_demo_give_the_same_cases(told, play, undone, capacity)
     would_be = undone(first)
     play()
 
-    compare(would_be, really(), least=400)
+    compare(would_be, really(), least=300)
 
 
 def config_rule(*actions, **fields):

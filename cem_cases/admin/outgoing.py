@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,13 +129,14 @@ class WebhookCallAdmin(OnTheWay):
 
     @admin.display(description=_("payload"))
     def what_is_told(self, call: WebhookCall) -> str:
-        return format_html('<pre class="cem-text">{}</pre>', call.payload)
+        told = json.dumps(json.loads(call.payload), indent=2, ensure_ascii=False)
+        return format_html('<div class="cem-text cem-verbatim">{}</div>', told)
 
     @admin.display(description=_("last answer"))
     def what_was_answered(self, call: WebhookCall) -> str:
         if not call.answer:
             return words.NOTHING
-        return format_html('<pre class="cem-text">{}</pre>', call.answer)
+        return format_html('<div class="cem-text cem-verbatim">{}</div>', call.answer)
 
 
 class EndpointForm(forms.ModelForm):
@@ -268,7 +270,7 @@ class TemplateAdmin(Page):
             return _now("Shown here once it is saved.")
         examples = placeholders.examples()
         return format_html(
-            '<b>{}</b><pre class="cem-text" dir="auto">{}</pre>',
+            '<b>{}</b><div class="cem-text cem-verbatim" dir="auto">{}</div>',
             placeholders.fill(template.subject, examples),
             placeholders.fill(template.body, examples),
         )

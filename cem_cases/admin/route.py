@@ -33,11 +33,10 @@ class SkillsField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(map(str, value)) if isinstance(value, list) else value
 
-    def to_python(self, value: Any) -> Any:
-        words_ = [
-            " ".join(word.split()) for word in super().to_python(value).split(",")
-        ]
-        found = {word.casefold(): word for word in words_ if word}
+    def clean(self, value: Any) -> list[str]:
+        typed = super().clean(value) or ""
+        skills = [" ".join(word.split()) for word in typed.split(",")]
+        found = {skill.casefold(): skill for skill in skills if skill}
         if len(found) > MOST_SKILLS:
             raise ValidationError(_("At most 50 skills."), code="many")
         if any(len(word) > LONGEST_SKILL for word in found):

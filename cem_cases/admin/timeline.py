@@ -27,6 +27,7 @@ from cem_cases.models import (
     Contact,
     EscalationStep,
     RootCause,
+    Rule,
     SlaPolicy,
     Team,
 )
@@ -74,6 +75,7 @@ class Names:
     teams: Mapping[str, str] = field(default_factory=dict)
     causes: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[int, str] = field(default_factory=dict)
+    rules: Mapping[int, str] = field(default_factory=dict)
 
     def user(self, key: Any) -> str:
         return self.users.get(str(key)) or _("user %s (deleted)") % key
@@ -103,12 +105,14 @@ def of(case: Case, contacts: Mapping[int, Contact]) -> Sequence[Entry]:
 def _names(found: Sequence[tuple[AuditEvent, Mapping[str, Any]]]) -> Names:
     keys, slugs, codes = set(), set(), set()
     policies: set[Any] = set()
+    acted: set[Any] = set()
     for event, data in found:
         keys |= {event.actor_id, data.get("to"), *data.get("told", ())}
         keys |= {data.get("from"), *whyme.users_in(data)}
         slugs |= {data.get("team")}
         codes |= {data.get("root_cause")}
         policies |= {data.get("policy")}
+        acted |= {look["rule"] for look in data.get("rules", ())}
     teams = Team.objects.filter(slug__in=slugs - {None}).values_list("slug", "name")
     causes = RootCause.objects.filter(code__in=codes - {None})
     return Names(
@@ -118,6 +122,7 @@ def _names(found: Sequence[tuple[AuditEvent, Mapping[str, Any]]]) -> Names:
         policies=dict(
             SlaPolicy.objects.filter(pk__in=policies - {None}).values_list("pk", "name")
         ),
+        rules=dict(Rule.objects.filter(pk__in=acted).values_list("pk", "name")),
     )
 
 
@@ -157,7 +162,7 @@ def _entry(
         is_ours=event.actor_id is not None,
         text=detail.text if detail else "",
         contact=contacts.get(data.get("contact", 0)),
-        looks=looks.get(str(digest), ()),
+        looks=looks.get(str(digest), ()) or _acted(data, names),
         is_spoiled=digest is not None and digest not in looks,
         policies=data.get("policies", ()),
         why=whyme.read(data, names.user),
@@ -165,6 +170,28 @@ def _entry(
 
 
 Data = Mapping[str, Any]
+
+
+def _acted(data: Data, names: Names) -> list[explanations.Look]:
+    """Return the rules that acted on the case, with what decided."""
+    return [
+        explanations.Look(
+            rule=look["rule"],
+            version=look["version"],
+            name=names.rules.get(look["rule"]),
+            matched=True,
+            because=look["because"],
+        )
+        for look in data.get("rules", ())
+    ]
+
+
+def _rule_acted(data: Data, names: Names) -> str:
+    done = [text for look in data["rules"] for text in look["actions"]]
+    text = _("Rules asked for it: %s") % "; ".join(done)
+    if data.get("not_done"):
+        text += _(". Not done: %s") % "; ".join(map(str, data["not_done"]))
+    return text
 
 
 def _opened(data: Data, names: Names) -> str:
@@ -293,6 +320,11 @@ SENTENCES: Mapping[str, Callable[[Data, Names], str]] = {
     ),
     "case.resumed": lambda data, names: (
         _("Open again; paused clocks go on since %s") % _moment(data, "since")
+    ),
+    "case.rule_acted": _rule_acted,
+    "case.tagged": lambda data, names: _("Tagged it: %s") % ", ".join(data["tags"]),
+    "case.quiet": lambda data, names: (
+        _("Nobody has touched it for %s business hours") % data["hours"]
     ),
     "case.escalated": _escalated,
     "case.acknowledged": lambda data, names: (

@@ -140,7 +140,7 @@ def _words(letter: Letter) -> tuple[str, str]:
     """Return subject and body."""
     values = _values(letter)
     if letter.template is None:
-        return _built_in(values)
+        return _built_in(letter, values)
     subject = letter.template.subject or _("Your feedback")
     return (
         placeholders.fill(subject, values),
@@ -148,8 +148,11 @@ def _words(letter: Letter) -> tuple[str, str]:
     )
 
 
-def _built_in(values: Mapping[str, str]) -> tuple[str, str]:
-    context = {**values, "days": 30}
+def _built_in(letter: Letter, values: Mapping[str, str]) -> tuple[str, str]:
+    """Return the words of an invitation for which there is no template."""
+    invitation = letter.invitation
+    valid_for = invitation.expires_at - letter.created_at if invitation else DAY
+    context = {**values, "days": valid_for // DAY}
     subject, body = (
         render_to_string(f"cem_cases/email/{name}", context)
         for name in ("invitation_subject.txt", "invitation.txt")

@@ -6,7 +6,9 @@ imports only steps that come later in `STEPS`.
 
 Locks are always taken in this order, so that no two transactions wait for each other:
 absences, responses, customers, cases, clocks, teams, memberships, audit heads by stream, last
-digests, notifications; within a table by key. A sweep takes clock and case together, and never waits for either. All are taken with `no_key`: who only refers to a locked row (a new
+digests, notifications; within a table by key. Invitations come after the customers; letters
+and calls are left to whoever has them. A sweep takes clock and case together, and never
+waits for either. All are taken with `no_key`: who only refers to a locked row (a new
 answer to its customer, say) does not wait.
 """
 

@@ -612,9 +612,11 @@ def _check_attempts(case: Case) -> None:
     """Believe *not reached* after enough attempts in this cycle, none of which did."""
     since = case.reopened_at or case.opened_at
     attempts = list(
-        case.contacts.filter(direction=Contact.Direction.OUT, at__gte=since).exclude(
-            attempt=Contact.Attempt.REACHED
-        )
+        case.contacts.filter(
+            direction=Contact.Direction.OUT,
+            at__gte=since,
+            author__isnull=False,  # what a rule sent is no attempt to reach them
+        ).exclude(attempt=Contact.Attempt.REACHED)
     )
     zone = timezone.get_default_timezone()  # the same for whoever asks
     days = {timezone.localdate(attempt.at, zone) for attempt in attempts}

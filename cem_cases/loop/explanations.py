@@ -42,7 +42,6 @@ def keep(texts: Iterable[str]) -> Mapping[str, int]:
         Explanation.objects.bulk_create(
             [Explanation(digest=d, looks=by_digest[d]) for d in new],
             ignore_conflicts=True,
-            batch_size=bulk.SQLITE_BATCH,
         )
         found |= _known(new)
     return {by_digest[d]: key for d, key in found.items()}

@@ -50,6 +50,8 @@ class Simulated:
     policy_is_set: bool = False
     account_owner: Any | None = None
     """The key of the customer's account owner."""
+    wanted: rules.Wanted | None = None
+    """How a rule wants its owner to be found; None: no rule asks for one."""
     waits: str = ""
     """Why nobody could take it when it was opened; empty: somebody could."""
 
@@ -183,30 +185,29 @@ class Floor:
         if case.until is not None:
             heapq.heappush(self._ends, (case.until, next(self._number), case))
 
-    def open(self, case: Simulated, wanted: rules.Wanted | None) -> None:
+    def open(self, case: Simulated) -> None:
         """Put a case into its team, and give it the owner that a rule asks for."""
         self.pass_to(case.opened_at)
         room = self.rooms[case.team_id]
         room.opened += 1
         room.more()
         self._will_end(case)
-        if wanted is None:
+        if case.wanted is None:
             room.unasked += 1
             case.waits = NOBODY_ASKED
             return
-        choice = self._give(case, wanted)
+        choice = self._give(case, case.wanted)
         if choice.winner is not None:
             return
         case.waits = _why(choice) if case.team else NO_TEAM
         room.waited[case.waits] += 1
         if case.team:
-            room.line_up(case, wanted)
+            room.line_up(case, case.wanted)
 
     def raised(self, case: Simulated) -> None:
         """Take note that the priority of a case has changed: it may be taken sooner."""
-        for wanted, queue in self.rooms[case.team_id].queues.items():
-            if case.owner is None and any(place[-1] is case for place in queue):
-                self.rooms[case.team_id].line_up(case, wanted)
+        if case.team and case.wanted and case.owner is None:
+            self.rooms[case.team_id].line_up(case, case.wanted)
 
     def _give(self, case: Simulated, wanted: rules.Wanted) -> rules.Choice:
         team_id = case.team_id or 0

@@ -208,7 +208,8 @@ class Rehearsal:
         case.policy = self._policy(case, answer, decision)
         if real:
             self._remember_agent(answer.customer_id, real)
-        self.floor.open(case, rules.wanted(decision.assign, decision.owner))
+        case.wanted = rules.wanted(decision.assign, decision.owner)
+        self.floor.open(case)
         self._latest[case.customer] = case
         if self._asks_for_cases:
             self._opened[case.customer].append((case.opened_at, 0))

@@ -69,21 +69,14 @@ class Template(models.Model):
     def clean(self) -> None:
         """Refuse placeholders that nobody replaces, and an invitation without a link."""
         errors = {
-            field: found
-            for field, text in (("subject", self.subject), ("body", self.body))
-            if (
-                found := list(
-                    placeholders.problems(text, is_invitation=self.is_invitation)
-                )
-            )
+            name: list(placeholders.problems(text, is_invitation=self.is_invitation))
+            for name, text in (("subject", self.subject), ("body", self.body))
         }
-        if self.is_invitation and placeholders.LINK not in placeholders.names(
-            self.body
-        ):
-            link = f"{{{{ {placeholders.LINK} }}}}"
-            errors.setdefault("body", []).append(f"Must contain {link}.")
-        if errors:
-            raise ValidationError(errors)
+        names = placeholders.names(self.body)
+        if self.is_invitation and placeholders.LINK not in names:
+            errors["body"].append(f"Must contain {{{{ {placeholders.LINK} }}}}.")
+        if found := {name: said for name, said in errors.items() if said}:
+            raise ValidationError(found)
 
 
 class CaseQuerySet(models.QuerySet["Case"]):

@@ -122,7 +122,10 @@ def _never_act(rules: Sequence[Rule], about: int | None) -> Iterator[Remark]:
                 if always_holds(one.conditions)
                 else ("holds wherever it does")
             )
-            says = f"Rule {other.name!r} never acts: {one.name!r} comes before it, {how}, and says stop."
+            says = (
+                f"Rule {other.name!r} never acts: {one.name!r} comes before it, {how}, "
+                "and says stop."
+            )
             yield Remark(other, says, one)
 
 

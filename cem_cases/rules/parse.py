@@ -256,7 +256,7 @@ def _pattern(value: Any, path: str) -> None:
 
 
 def _not_known(given: Any, known: Iterable[str], what: str) -> str:
-    if not isinstance(given, str):
+    if not isinstance(given, str) or not given:
         return f"must name {what}."
     near = difflib.get_close_matches(given[:MAX_TEXT], list(known), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

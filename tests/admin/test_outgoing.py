@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from cem_cases import rules
-from cem_cases.loop import effects
+from cem_cases.loop import effects, letters
 from cem_cases.models import Letter, Membership, Template, WebhookCall, WebhookEndpoint
 from tests import make, outgoing
 from tests.admin import at
@@ -208,3 +208,19 @@ def test_what_nobody_replaces_is_refused_with_the_list(door, root, body):
 
     assert answered.context["adminform"].form.errors["body"]
     assert not Template.objects.exists()
+
+
+# The case
+
+
+def test_a_letter_stands_in_the_timeline_of_its_case(door, ada, case):
+    outgoing.letter(case)
+    Letter.objects.update(
+        state="sent", sent_at=make.MONDAY, subject="We are sorry", body="Truly."
+    )
+    letters.settle(now=make.MONDAY)
+
+    shown = at.text(door(ada).get(at.page(case)))
+
+    assert "We are sorry" in shown
+    assert "Truly." in shown

@@ -36,6 +36,7 @@ DELETABLE = ADDABLE - {"rule", "slapolicy", "webhookendpoint"}
 INLINE = {"channelidentity", "escalationstep", "holiday", "membership", "question"}
 INLINE |= {"target"}
 PARTS = {"auditdetail", "clockmark", "policyversion", "targetchange"}
+PARTS |= {"explanation", "rulerun"}
 
 
 def names(models):
@@ -47,7 +48,7 @@ def test_every_model_has_its_place():
 
     inlines = {inline.model for page in OURS.values() for inline in page.inlines}
     assert names(inlines) == INLINE
-    # these are shown on the page of their case, clock or policy: there it is known who looks
+    # these are shown on the page of their case, clock, policy, response or rule: there it is known who looks
     assert every - names(OURS) - INLINE == PARTS
 
 

@@ -1,3 +1,4 @@
+import pytest
 from django.contrib.auth.models import Permission
 
 from cem_cases.models import Absence, Membership, Team
@@ -85,3 +86,83 @@ def test_absences_are_those_of_ones_own_teams(door, north, ada):
     assert "surgery" not in listed
     assert door(ada).get(at.page(ours)).status_code == 200
     assert door(ada).get(at.page(theirs)).status_code == 302
+
+
+def team_form(team, **fields):
+    """What the browser sends for a team with one member."""
+    member = team.memberships.get()
+    prefix = "memberships-0-"
+    member_fields = {
+        "id": member.pk,
+        "team": team.pk,
+        "user": member.user_id,
+        "role": "agent",
+        "is_active": "on",
+        "skills": "",
+    } | fields
+    return {
+        "name": team.name,
+        "is_active": "on",
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 1,
+        **{prefix + name: value for name, value in member_fields.items()},
+    }
+
+
+def test_skills_are_words_with_commas_each_once(door, root):
+    north = make.team("north")
+    make.agent(north, "ada")
+    client = door(root)
+
+    client.post(
+        at.page(north), team_form(north, skills=" German,  key  account,GERMAN,")
+    )
+
+    assert Membership.objects.get().skills == ["GERMAN", "key account"]
+    assert 'value="GERMAN, key account"' in client.get(at.page(north)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("skills", "said"),
+    [
+        ("x" * 51, "A skill has at most 50 letters"),
+        (",".join(f"s{n}" for n in range(51)), "At most 50 skills"),
+        ("y," * 2_000, "at most 2500 characters"),
+        ("german\x00", "Null characters are not allowed"),
+    ],
+)
+def test_skills_that_are_none_are_refused(door, root, skills, said):
+    north = make.team("north")
+    make.agent(north, "ada")
+
+    answered = door(root).post(at.page(north), team_form(north, skills=skills))
+
+    assert said in at.text(answered)
+    assert Membership.objects.get().skills == []
+
+
+def test_an_absence_says_what_becomes_of_the_open_cases(door, root, ada):
+    bob = make.user("bob")
+    day = {"from_at_1": "09:00", "until_at_1": "09:00"}
+    form = {
+        "user": ada.pk,
+        "from_at_0": "2025-03-03",
+        "until_at_0": "2025-03-04",
+        **day,
+    }
+    client = door(root)
+
+    def post(**fields):
+        path = "/admin/cem_cases/absence/add/"
+        return at.text(client.post(path, form | fields, follow=True))
+
+    assert "Say who takes the open cases" in post(open_cases="substitute")
+    assert "Nobody is their own substitute" in post(
+        open_cases="stay", substitute=ada.pk
+    )
+    late = {"open_cases": "stay", "until_at_0": "2025-03-01"}
+    assert "An absence must end after it begins" in post(**late)
+    assert not Absence.objects.exists()
+    assert "was added" in post(open_cases="substitute", substitute=bob.pk)
+    found = Absence.objects.get()
+    assert (found.substitute, found.open_cases) == (bob, "substitute")

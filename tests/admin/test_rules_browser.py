@@ -102,7 +102,6 @@ def test_a_nested_rule_is_built_with_the_keyboard_alone(desk, care, wrong):
     press(desk, "Tab", "Tab", "Tab", '"Channel"', "Tab", "Tab", '"sms"')
     to_button(desk, "+ Add condition")
     press(desk, '"Wants"', "Tab", "Tab", '"yes"')
-    desk.wait_for_timeout(1500); print("DBG", desk.locator("#cem-rule-sentence").inner_text(), desk.locator("#id_conditions").input_value()); desk.screenshot(path="/tmp/shots/kbd.png", full_page=True)
     sentence(
         desk, "When score is at most 6 and (channel is “sms” or wants contact is yes)."
     )
@@ -339,3 +338,21 @@ def test_no_page_is_wider_than_the_screen(desk, care, width):
             desk.get_by_role("button", name="+ Add action").wait_for()
         wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert desk.evaluate(wide) == 0, path
+
+
+def test_rows_in_which_nothing_is_chosen_stay_rows_when_they_are_refused(
+    desk, care, wrong
+):
+    desk.goto(ADD)
+    desk.get_by_label("Name:").fill("Empty")
+    desk.get_by_role("button", name="+ Add condition").click()
+    desk.get_by_role("button", name="+ Add action").click()
+    desk.get_by_role("button", name="Save", exact=True).click()
+
+    desk.get_by_text("Please correct the errors below").wait_for()
+    condition = desk.get_by_role("group", name="Condition 1")
+    condition.get_by_text("must name a fact").wait_for()
+    action = desk.get_by_role("group", name="Action 1")
+    action.get_by_text("one of open case").wait_for()
+    assert not desk.locator("#id_actions").is_visible()
+    assert wrong == []

@@ -2,6 +2,7 @@ import pytest
 
 from cem_cases import audit
 from cem_cases.admin import timeline
+from cem_cases.loop import audit as chain
 from cem_cases.loop import cases, drain, escalation, sla
 from cem_cases.models import Case, Escalation, SlaPolicy, Survey, Team
 from tests import make
@@ -256,4 +257,29 @@ def test_a_case_of_no_team_says_so(db):
 
     assert said(Case.objects.get()) == [
         "Opened with priority normal, for no team; the team ghost is not there any more"
+    ]
+
+
+def test_rules_that_acted_on_a_case_are_named_with_their_reason(north):
+    case = make.case(team=north)
+    rule = make.rule("mark as complaint", name="Lawyers", trigger="case opened")
+    looks = [
+        {"rule": rule.pk, "version": 1, "because": "always", "actions": ["a", "b"]}
+    ]
+    chain.append(
+        [
+            chain.NewEvent(
+                kind="case.rule_acted",
+                case=case,
+                payload={"rules": looks, "not_done": ["set team gone"]},
+            )
+        ],
+        now=make.MONDAY,
+    )
+
+    entry = timeline.of(case, {})[0]
+
+    assert entry.what == "Rules asked for it: a; b. Not done: set team gone"
+    assert [(look.name, look.because) for look in entry.looks] == [
+        ("Lawyers", "always")
     ]

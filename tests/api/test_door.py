@@ -21,7 +21,7 @@ def views(patterns=urlpatterns):
 def test_every_view_is_a_door_that_asks_who_may():
     found = list(views())
 
-    assert len(found) == 18
+    assert len(found) == 20
     for name, view in found:
         assert issubclass(view, Door), name
         assert view.permission_classes != api_settings.DEFAULT_PERMISSION_CLASSES, name

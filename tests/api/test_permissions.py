@@ -16,6 +16,7 @@ WAIT = {
 }
 BODIES = {
     "assign": {"to": None},
+    "decline": {"reason": "again"},
     "note": {"text": "called"},
     "contact": {"channel": "phone", "attempt": "reached"},
     "set-priority": {"priority": "high"},
@@ -65,9 +66,9 @@ def test_each_verb_takes_its_permission(api, verb, work, assign):
     )
 
     may = assign if verb == "assign" else work
-    # a new case has nothing to wait for, and is neither waiting nor resolved
-    waiting = ("set-pending", "put-on-hold", "resume")
-    refused = 409 if verb in ("reopen", "close", *waiting) else 200
+    # a new case has no owner, nothing to wait for, and is neither waiting nor resolved
+    owned = ("decline", "set-pending", "put-on-hold", "resume")
+    refused = 409 if verb in ("reopen", "close", *owned) else 200
     assert answered.status_code == (refused if may else 403)
 
 

@@ -317,6 +317,7 @@ def test_an_invitation_has_its_link_of_which_we_keep_the_hash(case, site):
     assert (invitation.status, invitation.sent_at) == ("sent", MONDAY)
     assert "How we recovered" in parsed()["Subject"]
     assert "Dear Ada" in parsed().get_content()
+    assert "for 30 days" in parsed().get_content()
     dump = str(list(Letter.objects.values())) + str(list(Invitation.objects.values()))
     assert link() not in dump
 

@@ -58,6 +58,14 @@ def test_an_endpoint_that_fails_and_is_switched_off():
     ]
 
 
+def test_a_rule_that_invites_without_a_page_to_answer_on(settings):
+    make.survey(slug="after-case")
+    make.rule({"do": "invite to survey", "survey": "after-case"}, name="Ask again")
+
+    (said,) = [line for line in told("rules") if "SURVEY_URL" in line]
+    assert "'Ask again'" in said
+
+
 def test_invitations_that_nobody_sends(settings):
     url = "https://example.org/s/{token}"
     settings.CEM_CASES = {**settings.CEM_CASES, "SURVEY_URL": url}

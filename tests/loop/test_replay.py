@@ -353,7 +353,7 @@ def test_a_team_that_is_not_there_leaves_the_case_without_one(north):
     assert (team.slug, team.opened, team.waited) == (None, 1, {"no team": 1})
 
 
-def test_the_same_agent_is_found_in_reality_and_in_the_replay(north):
+def test_the_same_agent_is_found_in_reality_and_in_the_replay(north, each):
     make.agent(north, "ada")
     bob = make.agent(north, "bob")
     make.case(team=north, owner=bob, customer=CUSTOMER)
@@ -361,10 +361,9 @@ def test_the_same_agent_is_found_in_reality_and_in_the_replay(north):
         *to(north)[:2],
         {"do": "assign", "by": ["same agent as before", "least loaded"]},
     )
-    make.response(customer=CUSTOMER, now=MONDAY + DAY)
+    make.response(survey="each", customer=CUSTOMER, now=MONDAY + DAY)
     for day in (1, 3):
         make.response(customer={"external_id": "c2"}, now=MONDAY + day * DAY)
-    Case.objects.update(resolved_at=MONDAY + HOUR)
 
     found = run(rule, since=MONDAY + 2 * HOUR, days_open=1)
 
@@ -557,3 +556,21 @@ def test_time_in_between_is_the_same_for_the_same_answers(north):
     rule = draft(*to(north, "round robin"))
 
     assert run(rule, days_open=0.5) == run(rule, days_open=0.5)
+
+
+def test_a_raised_priority_is_taken_sooner(north):
+    make.survey(slug="raising", metric="nps", repeat="join and raise priority")
+    make.agent(north, "ada", capacity=1)
+    for number, hour in ((1, 0), (2, 1), (3, 2), (3, 3)):
+        make.response(
+            survey="raising",
+            customer={"external_id": f"c{number}"},
+            now=MONDAY + hour * HOUR,
+        )
+    make.response(now=MONDAY + 2 * DAY)  # so that time passes
+
+    found = run(draft(*to(north)), days_open=1, until=MONDAY + DAY + HOUR / 2)
+
+    owners = [example.case.owner for example in found.examples]
+    assert owners == ["ada", None, "ada", "ada"]
+    assert found.teams[0].waiting == 1

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 
 from cem_cases.loop import audit, drain
 from cem_cases.management.commands import cem_doctor
-from cem_cases.models import Rule, SlaPolicy
+from cem_cases.models import Membership, Rule, SlaPolicy
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +17,9 @@ pytestmark = pytest.mark.django_db
 def _well(settings):
     """A site about which there is nothing to say."""
     settings.SILENCED_SYSTEM_CHECKS = ["cem_cases.W002"]  # of the server under test
-    make.rule_for(make.team("north"), name="Detractors")
+    north = make.team("north")
+    make.agent(north)
+    make.rule_for(north, name="Detractors")
     make.policy(name="Standard")
 
 
@@ -135,3 +137,15 @@ def test_after_the_loop_has_run_all_is_well(capsys):
     doctor()
     assert capsys.readouterr().out == "Errors: 0, warnings: 0.\n"
     assert not drain.drain().processed
+
+
+def test_counters_are_reconciled_only_when_asked_to(capsys):
+    Membership.objects.update(open_cases=7)
+
+    doctor()
+    assert Membership.objects.filter(open_cases=7).exists()
+    assert "--reconcile" in capsys.readouterr().out
+    doctor("--reconcile")
+
+    assert "7 corrected to 0." in capsys.readouterr().out
+    assert not Membership.objects.filter(open_cases=7).exists()

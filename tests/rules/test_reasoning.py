@@ -159,6 +159,7 @@ def test_a_tree_with_too_many_alternatives_is_given_up():
     tree = AllOf((group,) * 4)
 
     assert is_possible(tree) is None
+    assert is_possible(AnyOf((score("is", 1),) * 513)) is None
     assert can_hold(tree)
     assert not always_holds(tree)
 

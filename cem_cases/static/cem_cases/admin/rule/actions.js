@@ -1,6 +1,6 @@
 /* JSON ⇄ rows of actions, in their order. */
 
-import { button, el, labelled, newId, reorder, say, select } from "./dom.js";
+import { button, el, keepFirst, labelled, newId, reorder, say, select } from "./dom.js";
 import { Builder } from "./builder.js";
 import * as values from "./values.js";
 
@@ -48,7 +48,7 @@ class Action {
     }
 
     drawFields() {
-        this.head.replaceChildren(this.head.firstChild);
+        keepFirst(this.head);
         this.editors = new Map();
         for (const field of this.spec?.fields ?? []) {
             this.head.append(this.fieldOf(field));
@@ -138,7 +138,7 @@ export class Actions extends Builder {
     isShowable(raw) {
         const spec = this.data.actions.find((found) => found.do === raw?.do);
         if (!spec) {
-            return false;
+            return raw?.do === "" && Object.keys(raw).length === 1; // nothing chosen yet
         }
         const fields = new Map(spec.fields.map((field) => [field.name, field]));
         return Object.entries(raw).every(([name, value]) => {

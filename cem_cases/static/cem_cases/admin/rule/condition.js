@@ -1,6 +1,6 @@
 /* One condition: a fact, a comparison, a value. */
 
-import { el, labelled, newId, say, select, suggest } from "./dom.js";
+import { el, keepFirst, labelled, newId, say, select, suggest } from "./dom.js";
 import * as values from "./values.js";
 
 const ORDER = ["at most", "at least", "less than", "more than"];
@@ -78,7 +78,7 @@ export class Condition {
     /** Draw what follows the fact, which stays: somebody may be typing its name. */
     drawRest() {
         const { texts } = this;
-        this.head.replaceChildren(this.head.firstChild);
+        keepFirst(this.head);
         if (this.fact?.prefix) {
             this.head.append(this.keyField());
         }

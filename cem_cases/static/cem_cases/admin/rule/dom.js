@@ -69,3 +69,10 @@ export const reorder = (items, from, to) => {
     const next = items[to + 1];
     item.el.parentNode.insertBefore(item.el, next ? next.el : null);
 };
+
+/** Take away all children but the first, which keeps the focus if it has it. */
+export const keepFirst = (parent) => {
+    while (parent.lastChild !== parent.firstChild) {
+        parent.lastChild.remove();
+    }
+};
