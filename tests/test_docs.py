@@ -53,7 +53,7 @@ def test_every_kind_of_event_that_is_written_is_documented_and_none_other():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 written |= set(
-                    re.findall(r"^(?:case|response|clock)\.\w+$", node.value)
+                    re.findall(r"^(?:case|response|clock|happening)\.\w+$", node.value)
                 )
     written |= {
         f"{model}.{done}"

@@ -199,12 +199,15 @@ def _describe(error: Exception) -> str:
     return f"{type(error).__name__} in {', from '.join(dict.fromkeys(places))}"[:200]
 
 
-def retry_failed(responses: Sequence[Response]) -> int:
-    """Let parked responses wait again, from their first attempt; return how many."""
+def retry_failed(
+    rows: Sequence[Response] | Sequence[Happening],
+    model: type[Response] | type[Happening] = Response,
+) -> int:
+    """Let parked rows wait again, from their first attempt; return how many."""
     with transaction.atomic():
-        count = (
-            Response.objects.failed()
-            .filter(pk__in=[response.pk for response in responses])
+        count: int = (
+            model.objects.failed()
+            .filter(pk__in=[row.pk for row in rows])
             .update(failed_at=None, attempts=0, next_attempt_at=None, error="")
         )
         enqueue.ring()

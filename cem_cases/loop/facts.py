@@ -59,8 +59,8 @@ def answers(
         *(column for _, column, _ in days),
         *(["customer__account_owner"] if with_account_owners else []),
     ]
-    rows = Response.objects.filter(bulk.any_of("pk", keys)).order_by("pk")
-    rows = list(rows.values_list(*columns))
+    wanted = Response.objects.filter(bulk.any_of("pk", keys)).order_by("pk")
+    rows: list[Any] = list(wanted.values_list(*columns))
     surveys = _shared(Survey, {row[0] for row in rows}, SURVEY, names)
     places = {row[1] for row in rows} - {None}
     touchpoints = _shared(Touchpoint, places, TOUCHPOINT, names)

@@ -22,6 +22,7 @@ from cem_cases.models import (
     Clock,
     Delivery,
     Escalation,
+    Happening,
     Invitation,
     Letter,
     Notification,
@@ -96,6 +97,14 @@ def of_answers(now: datetime) -> Iterator[Said]:
         )
     else:
         yield findings.ok("Answers that failed and were parked: none.")
+    parked = Happening.objects.failed().order_by("-failed_at")
+    errors = list(parked.values_list("error", flat=True)[: findings.MOST])
+    if errors:
+        yield findings.warning(
+            f"Happenings of cases at which rules failed to look: "
+            f"{findings.count(len(errors))}; the last one: {errors[0]}.",
+            "Mend the cause, then choose *let the rules try again* in the admin.",
+        )
 
 
 def of_mails(now: datetime) -> Iterator[Said]:

@@ -55,7 +55,7 @@ CASE: Mapping[str, Callable[[Case, datetime], Any]] = {
 
 def _usernames(cases: Collection[Case]) -> Mapping[Any, str]:
     users = get_user_model()._default_manager
-    found = users.filter(pk__in={case.owner_id for case in cases} - {None})
+    found = users.filter(pk__in=[case.owner_id for case in cases if case.owner_id])
     return {user.pk: user.get_username() for user in found}
 
 

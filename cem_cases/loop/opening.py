@@ -103,7 +103,7 @@ def _new_case(opening: Opening) -> Case:
         opening_response_id=answer.pk,
         rule_id=decision.opened_by.key,
         rule_version=decision.opened_by.version,
-        priority=decision.priority,
+        priority=decision.priority or rules.Priority.NORMAL,
         is_complaint=decision.is_complaint,
         opened_at=answer.received_at,
         last_activity_at=answer.received_at,
@@ -217,7 +217,7 @@ def _opened(
 def _join(joins: Sequence[tuple[Case, Opening]], now: datetime) -> None:
     """Let each response join the active case of its customer."""
     events, changed, complaints = [], {}, []
-    tags = tagging.add((case, opening.decision.tags) for case, opening in joins)
+    tags = dict(tagging.add((case, opening.decision.tags) for case, opening in joins))
     sla.resume_cases(_answered(joins), now=now)
     for case, opening in joins:
         before = case.priority

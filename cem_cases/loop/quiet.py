@@ -35,6 +35,7 @@ def _asked() -> Mapping[int, datetime | None]:
     rows = Rule.objects.filter(is_active=True, trigger=rules.Trigger.NO_UPDATE)
     found: dict[int, datetime | None] = {}
     for hours, since in rows.values_list("quiet_hours", "active_since"):
+        hours = hours or 0  # never empty: a constraint says so
         before = found.get(hours, since)
         found[hours] = min(before, since) if before and since else None
     return found

@@ -57,7 +57,9 @@ def active(trigger: str) -> Active:
 
 @lru_cache(maxsize=32)
 def _compiled(trigger: str, rows: str) -> Active:
-    found, since, quiet = [], {}, {}
+    found: list[rules.Rule] = []
+    since: dict[int, datetime] = {}
+    quiet: dict[int, int] = {}
     for pk, version, name, conditions, actions, stop, began, hours in json.loads(rows):
         rule = _read(trigger, pk, version, name, conditions, actions, stop)
         if rule is not None:

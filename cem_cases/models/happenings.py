@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
@@ -11,6 +11,9 @@ from cem_cases.models.audit import AuditEvent
 from cem_cases.models.cases import Case
 from cem_cases.models.route import Rule
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
 
 class HappeningQuerySet(models.QuerySet["Happening"]):
     def waiting(self, now: datetime) -> Self:
@@ -18,6 +21,10 @@ class HappeningQuerySet(models.QuerySet["Happening"]):
         return self.filter(failed_at=None).filter(
             Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
         )
+
+    def visible_to(self, user: AbstractBaseUser) -> Self:
+        """Happenings of the cases that this user may see."""
+        return self.filter(case__in=Case.objects.visible_to(user))
 
     def failed(self) -> Self:
         """Happenings that were parked after too many attempts."""

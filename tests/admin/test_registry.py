@@ -36,7 +36,7 @@ DELETABLE = ADDABLE - {"rule", "slapolicy", "webhookendpoint"}
 INLINE = {"channelidentity", "escalationstep", "holiday", "membership", "question"}
 INLINE |= {"target"}
 PARTS = {"auditdetail", "clockmark", "policyversion", "targetchange"}
-PARTS |= {"explanation", "rulerun"}
+PARTS |= {"decline", "explanation", "rulerun"}
 
 
 def names(models):

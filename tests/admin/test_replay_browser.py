@@ -82,7 +82,7 @@ def rule(db: None) -> Rule:
     for hour in range(0, 30 * 24, 6):
         customer = {
             "external_id": f"c{hour % 102}",
-            "name": HOSTILE if not hour else "M",
+            "name": HOSTILE if not hour % 102 else "M",
         }
         make.response(
             now=begins + timedelta(hours=hour), score=hour % 11, customer=customer
