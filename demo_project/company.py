@@ -66,6 +66,12 @@ TEAMS: Mapping[str, tuple[str, Sequence[str]]] = {
     "delivery": ("Delivery", ("anna", "ben")),
     "care": ("Customer care", ("clara", "deniz")),
 }
+SKILLS: Mapping[str, Sequence[str]] = {
+    "anna": ["german", "english"],
+    "ben": ["english"],
+    "clara": ["german", "english"],
+    "deniz": ["english", "turkish"],
+}
 
 _SEE = ("case", "response", "customer", "contact", "survey", "touchpoint")
 _READ = (*(f"view_{name}" for name in _SEE), "view_rootcause", "view_tag")
@@ -95,11 +101,11 @@ def create(*, begins: datetime, ends: datetime) -> Company:
     years = range(begins.year, ends.year + 3)
     calendar = _calendar(years, by=users["admin"], now=begins)
     _policies(calendar, by=users["admin"], now=begins)
+    Template.objects.bulk_create(Template(**fields) for fields in TEMPLATES)
+    Tag.objects.bulk_create(Tag(name=name) for name in TAGS)
     for position, fields in enumerate(RULES, start=1):
         rule = Rule(position=position * 10, is_active=True, **fields)
         config.save(rule, by=users["admin"], now=begins)
-    Template.objects.bulk_create(Template(**fields) for fields in TEMPLATES)
-    Tag.objects.bulk_create(Tag(name=name) for name in TAGS)
     token = Token.objects.create(user=users[SERVICE])
     return Company(users=users, token=token.key)
 
@@ -142,7 +148,9 @@ def _teams(users: Mapping[str, User], begins: datetime, ends: datetime) -> None:
     for slug, (name, agents) in TEAMS.items():
         team = Team.objects.create(slug=slug, name=name)
         for agent in agents:
-            Membership.objects.create(team=team, user=users[agent], capacity=40)
+            Membership.objects.create(
+                team=team, user=users[agent], capacity=40, skills=SKILLS[agent]
+            )
         # Rules give the lead nothing; people may.
         for name in ("lead", "manager"):
             Membership.objects.create(
@@ -424,7 +432,10 @@ RULES: Sequence[Mapping[str, Any]] = (
     {
         "name": "Key customer: urgent",
         "conditions": {"all": [VIP, _UNHAPPY]},
-        "actions": [{"do": "set priority", "priority": "urgent"}],
+        "actions": [
+            {"do": "set priority", "priority": "urgent"},
+            {"do": "add tags", "tags": ["key customer"]},
+        ],
     },
     {
         "name": "About a delivery: delivery team",
@@ -439,7 +450,15 @@ RULES: Sequence[Mapping[str, Any]] = (
     {
         "name": "Unhappy customers get an owner at once",
         "conditions": _UNHAPPY,
-        "actions": [{"do": "assign", "by": "least loaded"}],
+        "actions": [{"do": "assign", "by": ["same agent as before", "least loaded"]}],
+    },
+    {
+        "name": "A key customer got no answer in time: tell the leads",
+        "trigger": "clock breached",
+        "conditions": {
+            "all": [VIP, _is("clock.metric", "first contact")],
+        },
+        "actions": [{"do": "notify", "who": ["leads"]}],
     },
 )
 

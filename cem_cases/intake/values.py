@@ -237,17 +237,17 @@ def _score(value: Any) -> int:
 
 
 def _decimal(whole: int, places: int) -> Callable[[Any], Decimal]:
-    limit = Decimal(10) ** whole
+    limit, smallest, zero = Decimal(10) ** whole, Decimal(10) ** -places, Decimal(0)
 
     def parse(value: Any) -> Decimal:
         text = value.strip() if isinstance(value, str) else _as_number(value)
         if not NUMBER.fullmatch(text):
             raise ValueError("Must be a number, such as 1234.5.")
         try:
-            number = round(Decimal(text), places)
+            number = Decimal(text).quantize(smallest)
         except InvalidOperation:
             raise ValueError("Must be a number, such as 1234.5.") from None
-        if not 0 <= number < limit:
+        if not zero <= number < limit:
             raise ValueError(f"Must be at least 0 and below 10^{whole}.")
         return number
 
@@ -345,36 +345,40 @@ def _json_object(value: Any) -> Mapping[str, Any]:
         raise ValueError("Must be an object.")
     nodes, level = 1, [value]
     for depth in count(1):  # level by level, without recursion
-        inside = [child for node in level for child in _children(node)]
+        inside = [child for holder in level for child in _children(holder)]
         nodes += len(inside)
         if nodes > MAX_NODES:
             raise ValueError(f"Must have at most {MAX_NODES:,} values.")
         if inside and depth > MAX_DEPTH:
             raise ValueError(f"Must be nested at most {MAX_DEPTH} deep.")
-        level = [node for node in inside if not _is_leaf(node)]
+        level = _holders(inside)
         if not level:
             break
     return value
 
 
-def _children(node: Any) -> Iterable[Any]:
-    return node if isinstance(node, list) else (*node, *node.values())
+def _children(holder: Any) -> Iterable[Any]:
+    return holder if isinstance(holder, list) else (*holder, *holder.values())
 
 
-def _is_leaf(node: Any) -> bool:
-    """Return whether this has nothing inside; refuse what is no JSON."""
-    if isinstance(node, str):
-        _comment(node)
-    elif isinstance(node, float):
-        if not math.isfinite(node):
-            raise ValueError("Must hold only finite numbers.")
-    elif isinstance(node, int):
-        _digits(node)
-    elif isinstance(node, (list, *OBJECT)):
-        return False
-    elif node is not None:
-        raise ValueError("Must hold only text, numbers, true, false, lists, objects.")
-    return True
+def _holders(nodes: Iterable[Any]) -> list[Any]:
+    """Return the lists and objects among these; refuse what is no JSON."""
+    found = []
+    for node in nodes:
+        if isinstance(node, str):
+            _comment(node)
+        elif isinstance(node, float):
+            if not math.isfinite(node):
+                raise ValueError("Must hold only finite numbers.")
+        elif isinstance(node, int):
+            _digits(node)
+        elif isinstance(node, (list, *OBJECT)):
+            found.append(node)
+        elif node is not None:
+            raise ValueError(
+                "Must hold only text, numbers, true, false, lists, objects."
+            )
+    return found
 
 
 CUSTOMER_FIELDS: Mapping[str, Parser] = {

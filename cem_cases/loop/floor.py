@@ -57,7 +57,7 @@ class Simulated:
 
     @property
     def team_id(self) -> int | None:
-        return self.team and self.team.pk
+        return self.team.pk if self.team else None
 
     def is_active(self, at: datetime) -> bool:
         return self.until is None or self.until > at

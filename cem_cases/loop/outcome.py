@@ -43,9 +43,9 @@ def tell(
     return Replay(
         since=span.since,
         until=span.until,
-        survey=span.survey and span.survey.slug,
-        rule=rule and (rule.name or UNNAMED),
-        rule_id=rule and rule.pk,
+        survey=span.survey.slug if span.survey else None,
+        rule=rule.name or UNNAMED if rule else None,
+        rule_id=rule.pk if rule else None,
         days_open=days_open,
         answers=tally.answers,
         matched=tally.matched,
@@ -74,7 +74,7 @@ def _rules(tally: Tally) -> list[RuleTally]:
             matched=matched[rule.key],
             opened=tally.opened_by[rule.key],
         )
-        for n, rule in enumerate(tally.rules.rules)
+        for n, rule in enumerate(tally.ruleset.rules)
     ]
 
 
@@ -85,10 +85,10 @@ def _team(room: Room, tally: Tally, span: Span) -> TeamTally:
     limits = [person.capacity for person in agents]
     known = [limit for limit in limits if limit is not None]
     return TeamTally(
-        slug=team and team.slug,
+        slug=team.slug if team else None,
         name=team.name if team else "No team",
         opened=room.opened,
-        by_rule=tally.by_team[team and team.pk],
+        by_rule=tally.by_team[team.pk if team else None],
         peak=room.peak,
         capacity=sum(known) if known and len(known) == len(limits) else None,
         unasked=room.unasked,
@@ -124,9 +124,8 @@ def _names(kept: Sequence[Kept], pairs: Iterable[Pair]) -> _Names:
     customers = [each.step.answer.customer_id for each in kept]
     cases = [each.step.case for each in kept]
     cases += [case for pair in pairs for case in (pair.made, pair.real)]
-    rows = get_user_model()._default_manager.filter(
-        pk__in={case.owner for case in cases if case is not None} - {None}
-    )
+    owners = {case.owner for case in cases if case is not None and case.owner}
+    rows = get_user_model()._default_manager.filter(pk__in=owners)
     return _Names(
         customers={c.pk: str(c) for c in Customer.objects.filter(pk__in=customers)},
         teams=dict(Team.objects.values_list("pk", "slug")),
@@ -168,7 +167,7 @@ def _example(kept: Kept, tally: Tally, names: _Names) -> Example:
         really=answer.case_id,
         policy=case.policy if isinstance(case, Simulated) else "",
         waits=case.waits if is_new and isinstance(case, Simulated) else "",
-        looks=_looks(kept.looks, tally.rules.rules),
+        looks=_looks(kept.looks, tally.ruleset.rules),
     )
 
 

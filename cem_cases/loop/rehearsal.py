@@ -7,7 +7,7 @@ the span are as they really were; those of the span itself are simulated.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -87,7 +87,7 @@ class By:
     days_open: float | None
     """How long a simulated case stays open; None: nothing is resolved."""
 
-    def facts(self) -> Collection[str]:
+    def facts(self) -> frozenset[str]:
         """Return the names of all facts that rules and policies ask for."""
         return self.rules.facts | facts.wanted(p.conditions for p in self.policies)
 

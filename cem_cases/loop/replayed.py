@@ -230,7 +230,7 @@ class Spread(Generic[Item]):
     >>> for number in range(100):
     ...     spread.show(lambda: number)
     >>> spread.chosen()
-    [0, 64, 96]
+    [0, 48, 96]
     """
 
     def __init__(self, most: int = SHOWN) -> None:

@@ -45,7 +45,7 @@ class Kept(NamedTuple):
 class Tally:
     """The counts so far. `focus`: the key of the rule in question; None: all are."""
 
-    rules: rules.RuleSet
+    ruleset: rules.RuleSet
     focus: int | None
     by: AbstractBaseUser | None = None
     """Who will see it: examples are of what they may see. None: of everything."""
@@ -129,7 +129,7 @@ class Tally:
             self.examples.show(lambda: self._explained(step))
 
     def _explained(self, step: Step) -> Kept:
-        return Kept(step, self.rules.explain(step.plan, step.answer.facts))
+        return Kept(step, self.ruleset.explain(step.plan, step.answer.facts))
 
     def _set_beside(self, step: Step, may_show: bool) -> None:
         """Take note of what replay and reality made of an answer."""
