@@ -13,6 +13,7 @@ from cem_cases.admin import words
 from cem_cases.admin.base import Inline, Page
 from cem_cases.admin.fields import QuietRawIdWidget
 from cem_cases.admin.timeline import name_of
+from cem_cases.loop import config
 from cem_cases.models import Absence, Membership, Team
 
 MOST_SKILLS = 50
@@ -114,6 +115,17 @@ class TeamAdmin(Page):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         working = Count("memberships", filter=Q(memberships__is_active=True))
         return super().get_queryset(request).annotate(people=working)
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        """Leave it to `save_related`: the loop saves a team with its members."""
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        members = [row for formset in formsets for row in formset.save(commit=False)]
+        config.save_team(form.instance, members=members, by=request.user)  # type: ignore[arg-type]
 
     @admin.display(description=_("active members"))
     def people(self, team: Team) -> int:

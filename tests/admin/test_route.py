@@ -1,7 +1,9 @@
+import json
+
 import pytest
 from django.contrib.auth.models import Permission
 
-from cem_cases.models import Absence, Membership, Team
+from cem_cases.models import Absence, AuditEvent, Membership, Team
 from tests import make
 from tests.admin import at
 
@@ -166,3 +168,45 @@ def test_an_absence_says_what_becomes_of_the_open_cases(door, root, ada):
     assert "was added" in post(open_cases="substitute", substitute=bob.pk)
     found = Absence.objects.get()
     assert (found.substitute, found.open_cases) == (bob, "substitute")
+
+
+def test_saving_a_team_with_its_members_is_in_the_audit_and_leaves_the_counters(
+    door, root
+):
+    team = make.team("care")
+    agent = make.agent(team)
+    member = team.memberships.get()
+    client = door(root)
+    Membership.objects.update(open_cases=7, last_assigned=3)
+
+    answer = client.post(
+        at.page(team),
+        {
+            "name": "Care",
+            "slug": "care",
+            "is_active": "on",
+            "memberships-TOTAL_FORMS": 1,
+            "memberships-INITIAL_FORMS": 1,
+            "memberships-0-id": member.pk,
+            "memberships-0-team": team.pk,
+            "memberships-0-user": member.user_id,
+            "memberships-0-role": "agent",
+            "memberships-0-is_active": "on",
+            "memberships-0-skills": "german",
+        },
+    )
+
+    assert answer.status_code == 302
+    member.refresh_from_db()
+    assert (member.skills, member.open_cases, member.last_assigned) == (["german"], 7, 3)
+    event = AuditEvent.objects.get(kind="team.changed")
+    assert event.actor == root
+    assert json.loads(event.data["members"]) == [
+        {
+            "user": agent.pk,
+            "role": "agent",
+            "capacity": None,
+            "skills": ["german"],
+            "is_active": True,
+        }
+    ]
