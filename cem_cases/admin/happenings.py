@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -51,5 +52,5 @@ class HappeningAdmin(ReadOnly, Page):
     @admin.display(description=_("state"))
     def state(self, row: Happening) -> Any:
         if row.failed_at:
-            return words.Said(_("failed"), "late").badge()
-        return words.Said(_("waiting"), "quiet").badge()
+            return words.Said(_now("failed"), "late").badge()
+        return words.Said(_now("waiting"), "quiet").badge()

@@ -8,10 +8,19 @@ number of statements depends on the number of calls, not of rows.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import repeat
 from operator import attrgetter, getitem
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -68,30 +77,33 @@ def add(
     names: Sequence[str],
     rows: Sequence[Sequence[Any]],
     *,
+    same: Mapping[str, Any] = MappingProxyType({}),
     unique: Sequence[str] = (),
     keys: bool = True,
 ) -> list[Any]:
     """Insert rows of this model: like `insert`, without instances. Return their keys.
 
-    Each row has the values of `names` (of a relation: the key); all other fields take
-    their defaults. Where many rows come in, making instances is half of the time.
+    Each row has the values of `names` (of a relation: the key), and all of them have
+    those in `same`; other fields take their defaults. Where many rows come in, making
+    instances is half of the time.
     """
     connection = connections[router.db_for_write(model)]
     fields: list[Any] = [model._meta.get_field(name) for name in names]
+    shared = {model._meta.get_field(name): value for name, value in same.items()}
     if connection.vendor != "postgresql" or len(rows) < COPY_FROM:
-        made = [_instance(model, fields, row) for row in rows]
+        every = tuple(shared.values())
+        made = [_instance(model, [*fields, *shared], (*row, *every)) for row in rows]
         return [row.pk for row in insert(made, unique=unique, keys=keys)]
-    defaults = {
-        field: default
-        for field in model._meta.concrete_fields
-        if field not in fields and (default := field.get_default()) is not None
-    }
-    tails: Iterable[tuple[Any, ...]] = repeat(tuple(defaults.values()), len(rows))
-    fields += defaults
+    for field in model._meta.concrete_fields:
+        if field not in fields and (default := field.get_default()) is not None:
+            shared.setdefault(field, default)
+    every = tuple(map(_text_of_moment, shared.values()))
+    fields += shared
+    tails: Iterable[tuple[Any, ...]] = repeat(every, len(rows))
     taken: list[int] = []
     if keys:
         taken = _take_keys(connection, model, len(rows))
-        tails = [(*defaults.values(), key) for key in taken]
+        tails = [(*every, key) for key in taken]
         fields.append(model._meta.pk)
     written = zip(rows, tails, strict=True)
     if unique:
@@ -99,6 +111,11 @@ def add(
         written = sorted(written, key=lambda pair: order(pair[0]))
     _copy(connection, model, fields, ((*row, *tail) for row, tail in written))
     return taken
+
+
+def _text_of_moment(value: Any) -> Any:
+    """Return a moment as its text: said once, and not for every row."""
+    return str(value) if isinstance(value, datetime) else value
 
 
 def update(rows: Sequence[Row], names: Sequence[str]) -> None:

@@ -212,10 +212,12 @@ class _Stored(NamedTuple):
     pk: int
     row: Sequence[Any]
     """The columns WRITTEN."""
+    received_at: datetime
     survey: Survey
 
     def instance(self) -> Response:
-        made = Response(pk=self.pk, **dict(zip(WRITTEN, self.row, strict=True)))
+        values = dict(zip(WRITTEN, self.row, strict=True))
+        made = Response(pk=self.pk, received_at=self.received_at, **values)
         made.survey = self.survey
         made._state.adding = False
         made._state.db = router.db_for_write(Response)
@@ -230,9 +232,15 @@ def _insert(
         _row(key, value, customer["pk"], shelf, now)
         for (key, value), customer in zip(new.items(), customers, strict=True)
     ]
-    pks = bulk.add(Response, WRITTEN, rows, unique=["source_system", "external_id"])
+    pks = bulk.add(
+        Response,
+        WRITTEN,
+        rows,
+        same={"received_at": now},
+        unique=["source_system", "external_id"],
+    )
     return {
-        key: _Stored(pk, row, shelf.surveys[value.survey])
+        key: _Stored(pk, row, now, shelf.surveys[value.survey])
         for (key, value), pk, row in zip(new.items(), pks, rows, strict=True)
     }
 
@@ -251,7 +259,6 @@ WRITTEN = (
     "wants_contact",
     "answers",
     "answered_at",
-    "received_at",
 )
 
 
@@ -275,7 +282,6 @@ def _row(
         value.wants_contact,
         dict(value.answers),
         value.answered_at or now,
-        now,
     )
 
 
@@ -404,9 +410,13 @@ class _Book:
 
     def save(self, now: datetime) -> None:
         """Write the new customers, the changed ones, the new identities."""
-        rows = [(*_changed(person), now) for person in self.created]
-        names = (*CHANGED, "created_at")
-        keys = bulk.add(Customer, names, rows, unique=["external_id"])
+        keys = bulk.add(
+            Customer,
+            CHANGED,
+            [_changed(person) for person in self.created],
+            same={"created_at": now},
+            unique=["external_id"],
+        )
         for person, key in zip(self.created, keys, strict=True):
             person["pk"] = key
         self._save_news()
