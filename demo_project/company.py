@@ -50,7 +50,7 @@ LOGINS: Mapping[str, str] = {
     "ben": "agent, delivery team",
     "clara": "agent, customer care",
     "deniz": "agent, customer care",
-    "admin": "superuser",
+    "admin": "superuser: writes rules, sets up teams, templates and webhooks",
 }
 NAMES: Mapping[str, tuple[str, str]] = {
     "manager": ("Mira", "Wolf"),

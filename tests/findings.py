@@ -20,6 +20,7 @@ def site_that_is_well(settings):
     """
     settings.SILENCED_SYSTEM_CHECKS = ["cem_cases.W002"]  # of the server under test
     north = make.team("north")
+    make.agent(north, "nora")
     make.rule("open case", {"do": "set team", "team": "north"}, name="Detractors")
     make.policy(name="Standard", position=10)
     return north

@@ -19,7 +19,8 @@ class JsonField(forms.JSONField):
     """JSON, laid out to be read; what no database could keep is refused.
 
     Those are a zero character, half a character, a number without end, and a nesting
-    so deep that reading it back would fail. Left empty, it is what the row starts with.
+    so deep that reading it back would fail. Left empty, or null, it is what the row
+    starts with.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -42,7 +43,7 @@ class JsonField(forms.JSONField):
             raise self._refusal() from error
         if "\\u0000" in text:
             raise self._refusal()
-        return found
+        return self.initial() if found is None and callable(self.initial) else found
 
     def _refusal(self) -> ValidationError:
         return ValidationError(

@@ -56,7 +56,8 @@ class ReplayForm(forms.Form):
         initial=replay.AS_USUAL,
         choices=[
             (replay.AS_USUAL, _("as long as cases usually did")),
-            *((f"{days}", _("%d days") % days) for days in (1, 3, 7, 14, 30)),
+            ("1", _("1 day")),
+            *((f"{days}", _("%d days") % days) for days in (3, 7, 14, 30)),
             (replay.NEVER, _("for good: nobody resolves anything")),
         ],
     )

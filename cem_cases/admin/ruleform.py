@@ -83,8 +83,14 @@ def checked(data: Mapping[str, Any], names: rules.Names) -> dict[str, Any]:
             found[name] = field.clean(_text(data, name))
         except ValidationError as error:
             errors.append((name, " ".join(error.messages)))
-    if not errors:
-        errors = list(_problems(_text(data, "trigger"), **found))
+    unread = tuple(name for name, _ in errors)
+    errors += [
+        (place, text)
+        for place, text in _problems(
+            _text(data, "trigger"), found.get("conditions"), found.get("actions")
+        )
+        if not place.startswith(unread)
+    ]
     said = {"errors": errors[:MOST_PLACES]} if errors else {}
     if any(not path.startswith("actions") for path, _ in errors):
         return said

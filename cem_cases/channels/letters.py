@@ -26,11 +26,10 @@ from cem_cases.models import Customer, Invitation, Letter
 from cem_cases.outbound import placeholders, secrets
 
 DAY = timedelta(days=1)
+"""Within it rules send a customer the same template once, and `MOST_A_DAY` in all."""
 APART = timedelta(minutes=10)
 """A customer gets at most one automatic e-mail in so long: then no loop is fast."""
 MOST_A_DAY = 20
-NEVER_TWICE = DAY
-"""For how long rules do not send the same template to the same customer again."""
 TOLD = (
     *("customer__organization", "template", "invitation__survey"),
     *("response__survey", "response__touchpoint", "case__owner", "case__team"),

@@ -251,7 +251,7 @@ def _retry_after(answer: Answer | None, now: datetime) -> timedelta:
         else:
             at = parsedate_to_datetime(asked)
             found = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
-    except ValueError:  # nothing that we understand
+    except (ValueError, OverflowError):  # nothing that we understand
         return timedelta()
     return min(max(found, timedelta()), LONGEST_RETRY_AFTER)
 

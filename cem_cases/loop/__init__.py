@@ -5,9 +5,10 @@ and add nothing to them; the functions trust their caller to have asked who may.
 imports only steps that come later in `STEPS`.
 
 Locks are always taken in this order, so that no two transactions wait for each other:
-absences, responses, customers, cases, clocks, teams, memberships, audit heads by stream, last
-digests, notifications; within a table by key. Invitations come after the customers; letters
-and calls are left to whoever has them. A sweep takes clock and case together, and never
+absences, responses, customers, happenings, cases, clocks, teams, memberships, policies,
+calendars, rules, audit heads by stream, last digests, notifications; within a table by key.
+Invitations come after the customers; letters and calls are left to whoever
+has them. A sweep takes clock and case together, and never
 waits for either. All are taken with `no_key`: who only refers to a locked row (a new
 answer to its customer, say) does not wait.
 """

@@ -254,7 +254,8 @@ def _verify_entries(entries: Sequence[Sequence[Any]]) -> Iterator[audit.Fault]:
 def seal(*, now: datetime | None = None) -> Seal | None:
     """Sign where every stream stands that grew since the last seal; None if none did.
 
-    Of two seals at a time one is made, and the other returns None, too.
+    Of two seals at a time one is made, and the other returns None, too. What somebody
+    is appending to at this moment is left for the next one: nobody waits for a seal.
 
     Keep a copy of the returned hash outside the database: with it, cutting off the
     end of the audit is found out even if the seals are cut off, too.
@@ -269,7 +270,7 @@ def seal(*, now: datetime | None = None) -> Seal | None:
 def _seal(now: datetime) -> Seal | None:
     last = Seal.objects.select_for_update(no_key=True).order_by("pk").last()
     heads = list(
-        AuditHead.objects.select_for_update(no_key=True)
+        AuditHead.objects.select_for_update(no_key=True, skip_locked=True)
         .filter(sequence__gt=F("sealed_sequence"))
         .order_by("stream")
     )

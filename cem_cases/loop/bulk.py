@@ -18,7 +18,6 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import repeat
 from operator import attrgetter, getitem
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -83,9 +82,9 @@ def add(
 ) -> list[Any]:
     """Insert rows of this model: like `insert`, without instances. Return their keys.
 
-    Each row has the values of `names` (of a relation: the key), and all of them have
-    those in `same`; other fields take their defaults. Where many rows come in, making
-    instances is half of the time.
+    Each row has the values of `names` (of a relation: the key), and all of them those
+    in `same`; other fields take their defaults. Where many rows come in, instances take
+    more time than all the rest.
     """
     connection = connections[router.db_for_write(model)]
     fields: list[Any] = [model._meta.get_field(name) for name in names]
@@ -99,16 +98,15 @@ def add(
             shared.setdefault(field, default)
     every = tuple(map(_text_of_moment, shared.values()))
     fields += shared
-    tails: Iterable[tuple[Any, ...]] = repeat(every, len(rows))
-    taken: list[int] = []
+    tails, taken = [every] * len(rows), []
     if keys:
         taken = _take_keys(connection, model, len(rows))
         tails = [(*every, key) for key in taken]
         fields.append(model._meta.pk)
-    written = zip(rows, tails, strict=True)
+    written = list(zip(rows, tails, strict=True))
     if unique:
         order = _order([names.index(name) for name in unique], getitem)
-        written = sorted(written, key=lambda pair: order(pair[0]))
+        written.sort(key=lambda pair: order(pair[0]))
     _copy(connection, model, fields, ((*row, *tail) for row, tail in written))
     return taken
 
@@ -123,9 +121,10 @@ def update(rows: Sequence[Row], names: Sequence[str]) -> None:
     if len(rows) == 1:
         rows[0].save(update_fields=names)
     elif rows:
-        meta = type(rows[0])._meta
-        read = attrgetter("pk", *(meta.get_field(name).attname for name in names))
-        change(type(rows[0]), names, list(map(read, rows)))
+        model = type(rows[0])
+        fields: list[Any] = [model._meta.get_field(name) for name in names]
+        read = attrgetter("pk", *(field.attname for field in fields))
+        change(model, names, list(map(read, rows)))
 
 
 def change(
@@ -173,12 +172,12 @@ def any_of(name: str, values: Collection[Any]) -> Any:
     return _EqualsAny(models.F(name), _array(values))
 
 
-class _EqualsAny(models.Lookup):  # type: ignore[type-arg]
+class _EqualsAny(models.Lookup):
     prepare_rhs = False
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         sql, params = self.process_lhs(compiler, connection)
-        return f"{sql} = ANY(%s)", [*params, self.rhs]
+        return f"{sql} = ANY(%s)", (*params, self.rhs)
 
 
 def exist(*queries: models.QuerySet[Any]) -> tuple[bool, ...]:

@@ -188,7 +188,7 @@ def rotate_secret(
 ) -> str:
     """Give the endpoint another secret, from the next call on, and return it."""
     now = now or moment.now()
-    locked = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    locked = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
     secret = _new_secret(locked)
     locked.save(update_fields=["key", "fingerprint"])
     _record(locked, "rotated", by, now)
@@ -217,7 +217,7 @@ def _new_secret(endpoint: WebhookEndpoint) -> str:
 
 def _change(endpoint: WebhookEndpoint) -> None:
     """Write what people edit, not what the calls keep there meanwhile."""
-    before = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+    before = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
     names = ["name", "url", "is_active", "include_comment"]
     if (endpoint.is_active and not before.is_active) or endpoint.url != before.url:
         endpoint.free_at = endpoint.failing_since = None

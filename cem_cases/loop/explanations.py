@@ -86,9 +86,14 @@ def of_opening(case: Case) -> Mapping[str, Sequence[Look]]:
 
 def _looks(text: str) -> list[rules.Look]:
     try:
-        return rules.read_looks(text)
-    except (TypeError, ValueError):
+        found = rules.read_looks(text)
+    except (TypeError, ValueError, RecursionError):
         return []
+    return found if all(_is_key(look.rule) for look in found) else []
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 1 << 63
 
 
 def _known(digests: Iterable[str]) -> dict[str, int]:

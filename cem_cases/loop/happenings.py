@@ -13,8 +13,9 @@ from cem_cases.models import AuditEvent, Happening, Rule
 
 logger = logging.getLogger(__name__)
 
-Chain = tuple[int, ...]
-"""The keys of the rules that acted one upon the other until here."""
+Chain = Sequence[Sequence[int]]
+"""The keys of the rules that acted one upon the other until here: of each link those
+that acted together."""
 
 TRIGGERS: Mapping[str, str] = {
     "case.opened": rules.Trigger.CASE_OPENED,
@@ -41,7 +42,7 @@ def caused_by(chains: Mapping[int, Chain]) -> Iterator[None]:
 def note(said: Sequence[AuditEvent]) -> None:
     """Let the rules look at these events, where there are rules that ask for them.
 
-    Call it in the transaction of the events. A chain of `rules.MAX_DEPTH` rules goes no
+    Call it in the transaction of the events. A chain of `rules.MAX_DEPTH` links goes no
     further.
     """
     found = [(row, trigger) for row in said for trigger in _triggers(row)]
@@ -54,7 +55,7 @@ def note(said: Sequence[AuditEvent]) -> None:
     )
     chains, rows = _chains.get() or {}, []
     for row, trigger in found:
-        chain = chains.get(row.case_id or 0, ())
+        chain = chains.get(row.case_id or 0) or _sent_by(row)
         if trigger in asked and len(chain) >= rules.MAX_DEPTH:
             logger.warning("Rules act upon rules: %s ends at %r.", row.stream, chain)
         elif trigger in asked:
@@ -69,6 +70,12 @@ def _triggers(row: AuditEvent) -> Iterator[str]:
         yield TRIGGERS[row.kind]
     if row.kind == "case.contacted" and row.data["direction"] == "in":
         yield rules.Trigger.CONTACT_RECEIVED
+
+
+def _sent_by(row: AuditEvent) -> Chain:
+    """Return the rule whose letter this contact is: it is not to act on its own."""
+    rule = row.data.get("by_rule") if row.kind == "case.contacted" else None
+    return () if rule is None else ((rule,),)
 
 
 def _happening(row: AuditEvent, trigger: str, chain: Chain) -> Happening:

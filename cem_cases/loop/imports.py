@@ -204,7 +204,7 @@ def _take_chunk(
     size = _chunk_size()
     with transaction.atomic(using=router.db_for_write(ImportJob)):
         try:
-            job = ImportJob.objects.select_for_update().get(pk=job.pk)
+            job = ImportJob.objects.select_for_update(no_key=True).get(pk=job.pk)
         except ImportJob.DoesNotExist:
             raise NotAllowedNow(
                 "This import was deleted meanwhile. The rows it took so far are kept."

@@ -129,7 +129,7 @@ def _obstacle(
 ) -> str:
     """Return why this customer is not invited; empty: they are.
 
-    Whether they have opted out, and where to write, is asked of every letter.
+    Whether they may be written to is asked once more when the letter is sent.
     """
     if not conf().SURVEY_URL:
         return NO_URL

@@ -84,13 +84,9 @@ def _settle(done: Counter[str], now: datetime, only: int | None) -> int:
     waiting = Letter.objects.filter(_TO_NOTE)
     if only is not None:
         waiting = waiting.filter(pk=only)
-    rows = list(
-        waiting.order_by("pk")
-        .select_related("case", "invitation")
-        .select_for_update(no_key=True, skip_locked=True, of=("self",))[
-            : conf().BATCH_SIZE
-        ]
-    )
+    locked = waiting.select_for_update(no_key=True, skip_locked=True, of=("self",))
+    found = locked.order_by("pk").select_related("invitation")[: conf().BATCH_SIZE]
+    rows = _with_their_cases(list(found))
     _note([row for row in rows if row.state == Letter.State.SENT and row.case], now)
     _tell_invitations([row for row in rows if row.invitation is not None])
     for row in rows:
@@ -100,6 +96,22 @@ def _settle(done: Counter[str], now: datetime, only: int | None) -> int:
     bulk.update(rows, ["noted_at", "subject", "body"])
     done["noted"] += len(rows)
     return len(rows)
+
+
+def _with_their_cases(rows: Sequence[Letter]) -> list[Letter]:
+    """Return those whose cases nobody has locked, with these, locked now.
+
+    Who appends to the stream of a case has its lock: else two of them could wait for
+    each other.
+    """
+    keys = {row.case_id for row in rows if row.case_id is not None}
+    cases = Case.objects.filter(pk__in=bulk.among(list(keys))).order_by("pk")
+    locked = cases.select_for_update(no_key=True, skip_locked=True)
+    found = {case.pk: case for case in locked} if keys else {}
+    free = [row for row in rows if row.case_id is None or row.case_id in found]
+    for row in free:
+        row.case = found.get(row.case_id or 0)
+    return free
 
 
 def _note(letters: Iterable[Letter], now: datetime) -> None:

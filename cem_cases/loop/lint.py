@@ -49,7 +49,7 @@ def warnings(rule: Rule) -> list[str]:
     there = references.look_up(value.actions for value in mine)
     around = surroundings.look_up(value.conditions for value in mine)
     said = [str(problem) for value in mine for problem in _problems(value, there)]
-    said += [str(doubt) for value in mine for doubt in _doubts(value, around)]
+    said += [str(doubt) for value in mine for doubt in _doubts(value, there, around)]
     about = _beside(rule, found)
     remarks = lint.remarks(about, rule.trigger, rule.pk)
     return [*said, *(remark.says for remark in remarks)]
@@ -60,7 +60,7 @@ def of_active(found: Sequence[tuple[Rule, rules.Rule]]) -> Iterator[tuple[str, s
     there = references.look_up(value.actions for _, value in found)
     around = surroundings.look_up(value.conditions for _, value in found)
     for row, value in found:
-        for problem in (*_problems(value, there), *_doubts(value, around)):
+        for problem in (*_problems(value, there), *_doubts(value, there, around)):
             yield f"Rule {row.name!r}: {problem}", "Mend it in the admin."
     groups = dict.fromkeys((row.trigger, row.quiet_hours) for row, _ in found)
     for trigger, hours in groups:
@@ -92,8 +92,9 @@ def _problems(value: rules.Rule, there: references.There) -> Iterator[InvalidRul
 
 
 def _doubts(
-    value: rules.Rule, around: surroundings.Surroundings
+    value: rules.Rule, there: references.There, around: surroundings.Surroundings
 ) -> Iterator[InvalidRule]:
+    yield from references.doubts(value.actions, there)
     if not lint.contradiction(value.conditions):
         yield from lint.dead_branches(value.conditions)
     yield from surroundings.doubts(value.conditions, around)

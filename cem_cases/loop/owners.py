@@ -30,7 +30,7 @@ def candidate(row: Membership) -> rules.Candidate:
         capacity=row.capacity,
         last_assigned=row.last_assigned,
         name=row.user.get_username(),
-        skills=rules.folded([word for word in row.skills if isinstance(word, str)]),
+        skills=rules.folded(rules.texts(row.skills)),
         is_inactive=not (row.is_active and row.user.is_active),
         is_manager=row.role == Membership.Role.MANAGER,
     )

@@ -26,7 +26,6 @@ CASES = "history.cases_in_days."
 SINCE_LAST_CASE = "history.days_since_last_case"
 HAS_OPEN_CASE = "has_open_case"
 OF_CASES = (SINCE_LAST_CASE, HAS_OPEN_CASE)
-FACTS = OF_CASES
 """The facts of the catalogue that this module knows, besides the families."""
 
 Instant = tuple[datetime, int]

@@ -39,7 +39,7 @@ def react(keys: Collection[int], *, now: datetime) -> int:
     taken = [row for row in first.values() if row.case_id in cases]
     _postpone([row for row in first.values() if row.case_id not in cases], now)
     planned = _plan(taken, cases, now)
-    chains = {p.case.pk: (*p.happening.chain, *p.acting) for p in planned}
+    chains = {p.case.pk: (*p.happening.chain, p.acting) for p in planned}
     with happenings.caused_by(chains):
         _perform(planned, now)
     Happening.objects.filter(pk__in=bulk.among([row.pk for row in taken])).delete()
@@ -103,7 +103,7 @@ def _among(of: ruleset.Active, row: Happening) -> set[int]:
     if row.trigger == rules.Trigger.NO_UPDATE:
         hours = row.event.data["hours"]
         keys = {key for key in keys if of.quiet_hours.get(key) == hours}
-    return keys - set(row.chain)
+    return keys - {key for link in row.chain for key in link}
 
 
 def _perform(planned: Sequence[Planned], now: datetime) -> None:

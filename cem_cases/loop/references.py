@@ -92,9 +92,8 @@ def _members(
     for slug, name, skills, role in rows.values_list(
         "team__slug", username, "skills", "role"
     ):
-        words = [word for word in skills if isinstance(word, str)]
         is_manager = role == Membership.Role.MANAGER
-        member = Member(name, rules.folded(words), is_manager)
+        member = Member(name, rules.folded(rules.texts(skills)), is_manager)
         found.setdefault(slug, []).append(member)
     return found
 
@@ -131,6 +130,22 @@ def problems(actions: Sequence[rules.Action], there: There) -> Iterator[InvalidR
             case rules.Invite() if not conf().SURVEY_URL:
                 text = 'needs CEM_CASES["SURVEY_URL"]: where customers answer.'
                 yield InvalidRule(path, text)
+
+
+def doubts(actions: Sequence[rules.Action], there: There) -> Iterator[InvalidRule]:
+    """Yield teams that are there, and in which nobody works: their queues wait in vain.
+
+    Where such a rule assigns, too, `problems` says so.
+    """
+    if any(isinstance(action, rules.Assign) for action in actions):
+        return
+    for reference in rules.references(actions):
+        name = reference.name
+        if reference.kind != "team" or name not in there.names["team"]:
+            continue
+        if not there.members.get(name):
+            text = f"nobody works in team {name!r}: who takes these cases?"
+            yield InvalidRule(reference.path, text)
 
 
 MISSING: Mapping[str, str] = {

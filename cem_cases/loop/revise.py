@@ -6,7 +6,7 @@ What is not possible (a resolved case gets no owner) is left, and said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,8 @@ class Wish:
     not_done: list[str] = field(default_factory=list)
     left: tuple[int | None, Any] | None = None
     """The team and the owner, by key, whose case it was until now."""
+    choice: rules.Choice | None = None
+    """What was said of whom; None: no owner was looked for."""
 
     def say(self, kind: str, **payload: Any) -> None:
         """Let this event be appended; it says which rules acted."""
@@ -194,6 +196,8 @@ def _give(wishes: Sequence[Wish], now: datetime) -> Roster:
             hint=hints.of(case.customer_id),
             declined=declined.get(case.pk, ()),
         )
+        wish.choice = choice
+        hints.remember(case.customer_id, case.owner_id)
         acting = [rule.key for rule in wish.decision.matched]
         wish.events.append(staffing.event(case, choice, by_rules=acting))
     return found
@@ -214,9 +218,10 @@ def _roster(
 def _free(wishes: Sequence[Wish], now: datetime) -> None:
     """Take cases from their owners where a rule names another one.
 
-    To have some owner, a case that has one needs nobody else.
+    To have some owner, a case that has one needs nobody else; and it keeps the one it
+    has where who is named may not take it now.
     """
-    left = []
+    others = []
     for wish in wishes:
         case = wish.case
         if case.owner_id is None and case.is_active:
@@ -225,9 +230,32 @@ def _free(wishes: Sequence[Wish], now: datetime) -> None:
         if not case.is_active or case.owner_is_manual:
             wish.not_done.append("set owner" if name else "assign")
         elif name is not None and not _owns(case, name):
-            wish.left = case.team_id, case.owner_id
+            others.append((wish, name))
+    left = []
+    for wish, is_possible in _may_get(others, now):
+        if is_possible:
+            wish.left = wish.case.team_id, wish.case.owner_id
             left.append(wish)
+        else:
+            wish.not_done.append("set owner")
     _back_to_queue(left, now)
+
+
+def _may_get(
+    wishes: Sequence[tuple[Wish, str]], now: datetime
+) -> Iterator[tuple[Wish, bool]]:
+    """Yield whether who is named, or the substitute, may take the case; locks nothing."""
+    if not wishes:
+        return
+    cases = [wish.case for wish, _ in wishes]
+    teams = {case.team_id for case in cases if case.team_id}
+    seen = Roster(teams, now=now, is_simulated=True)
+    declined = staffing.declines_of(cases)
+    for wish, name in wishes:
+        case, gone = wish.case, declined.get(wish.case.pk, ())
+        named = rules.Wanted(owner=name)
+        choice, _ = seen.assign(case.team_id or 0, named, declined=gone)
+        yield wish, choice.winner is not None
 
 
 def _owns(case: Case, name: str) -> bool:
@@ -236,18 +264,30 @@ def _owns(case: Case, name: str) -> bool:
 
 def _save(wishes: Sequence[Wish]) -> None:
     for wish in wishes:
-        wish.case.version += 1
+        if wish.events or wish.decision.policy:  # a mere notification is no new version
+            wish.case.version += 1
     bulk.update([wish.case for wish in wishes], SAVED)
 
 
 def _append(wishes: Sequence[Wish], now: datetime) -> list[AuditEvent]:
-    """Append what was done, each case's after the event that says why."""
+    """Append what was done, each case's after the event that says why.
+
+    Leads are told of the cases that nobody could take.
+    """
     events: list[audit.NewEvent] = []
     places = []
     for wish in wishes:
         places.append(len(events))
         events += [_why(wish), *wish.events]
     saved = audit.append(events, now=now)
+    nobody = [
+        staffing.nobody(event, wish.case, wish.choice)
+        for wish, n in zip(wishes, places, strict=True)
+        if wish.choice and not wish.choice.winner
+        for event in saved[n : n + len(wish.events) + 1]
+        if event.kind == "case.not_assigned"
+    ]
+    staffing.alert(nobody, now=now)
     return [saved[n] for n in places]
 
 

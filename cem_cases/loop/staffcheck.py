@@ -90,16 +90,16 @@ def _beyond_all() -> Iterator[Said]:
     waiting = Case.objects.to_assign().filter(team__is_active=True)
     rows = waiting.values_list("team", "assignment__skills").distinct()
     asked = [
-        (team_id, rules.folded(skills))
+        (team_id, rules.folded(words))
         for team_id, skills in list(rows[: findings.MOST])
-        if skills
+        if (words := rules.texts(skills))
     ]
     if not asked:
         return
     members = Membership.objects.filter(
         team__in={team_id for team_id, _ in asked}, is_active=True
     )
-    known = [(row.team_id, rules.folded(row.skills)) for row in members]
+    known = [(row.team_id, rules.folded(rules.texts(row.skills))) for row in members]
     names = dict(Team.objects.values_list("pk", "name"))
     for team_id, skills in asked:
         if not any(team_id == of and skills <= has for of, has in known):

@@ -153,7 +153,7 @@ def _behind(case: Case) -> Q:
 
 def _give_to(cases: Sequence[Case], found: Roster, *, now: datetime) -> int:
     """Give these locked cases to members; who gets none stays as it is, unsaid."""
-    wanted = [rules.read_wanted(case.assignment or {}) for case in cases]
+    wanted = [rules.read_wanted(case.assignment) for case in cases]
     keys = [case.customer_id for case in cases]
     hints = owners.hints(zip(keys, wanted, strict=True))
     declines = declines_of(cases)

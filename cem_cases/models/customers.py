@@ -103,9 +103,6 @@ class Customer(models.Model):
     host_id = models.CharField(_("id of host record"), max_length=64, blank=True)
     host_record = GenericForeignKey("host_type", "host_id")
 
-    has_open_case: bool | None = None
-    """Set by `loop.route` for a batch, where a rule asks for it."""
-
     objects = CustomerQuerySet.as_manager()
 
     class Meta:

@@ -262,7 +262,8 @@ class WebhookEndpoint(models.Model):
 
     def clean(self) -> None:
         """Refuse what cannot be on the public internet; http is asked of the settings."""
-        if problem := urls.problem(self.url, allow_http=True):
+        problem = self.url and urls.problem(self.url, allow_http=True)
+        if problem:
             raise ValidationError({"url": problem})
 
 

@@ -13,7 +13,7 @@ from cem_cases.outbound.addresses import is_public
 
 LONGEST = 500
 PORTS = {"https": 443, "http": 80}
-ALLOWED_PORTS = (443, 80, 8443)
+ALLOWED_PORTS = (443, 8443)
 INWARD = (
     "localhost",
     "local",
@@ -85,9 +85,9 @@ def _problem_of(parts: SplitResult, port: int | None, allow_http: bool) -> str:
         return "Must not contain a user or a password."
     if parts.fragment:
         return "Must not contain a fragment (#)."
-    if port is not None and port not in ALLOWED_PORTS:
-        ports = ", ".join(map(str, ALLOWED_PORTS))
-        return f"Must use one of the ports {ports}."
+    ports = (*ALLOWED_PORTS, 80) if allow_http else ALLOWED_PORTS
+    if port is not None and port not in ports:
+        return f"Must use one of the ports {', '.join(map(str, ports))}."
     if not _may_be_public(parts.hostname or "", "[" in parts.netloc):
         return "Must name a host on the public internet."
     return ""

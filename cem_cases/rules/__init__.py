@@ -62,6 +62,7 @@ from cem_cases.rules.owners import (
     Chooser,
     Verdict,
     folded,
+    texts,
     verdict,
 )
 from cem_cases.rules.parse import (
@@ -164,6 +165,7 @@ __all__ = [
     "seen",
     "sentence",
     "target",
+    "texts",
     "verdict",
     "wanted",
     "window",

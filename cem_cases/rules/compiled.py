@@ -19,6 +19,7 @@ from cem_cases.rules.conditions import (
     AllOf,
     AnyOf,
     Condition,
+    Counted,
     Node,
     Not,
     currency_of,
@@ -47,7 +48,7 @@ class Leaf(NamedTuple):
     classes: tuple[type, ...]
 
 
-def compile_node(node: Node, conditions: list[Condition]) -> Run:
+def compile_node(node: Node, conditions: list[Counted]) -> Run:
     """Return what finds out how this node comes out.
 
     Its conditions are appended to `conditions`; outcomes name them by their places.
@@ -56,12 +57,12 @@ def compile_node(node: Node, conditions: list[Condition]) -> Run:
     return _leaves([part], settles=True) if isinstance(part, Leaf) else part
 
 
-def _part(node: Node, conditions: list[Condition], *, is_turned: bool) -> Leaf | Run:
+def _part(node: Node, conditions: list[Counted], *, is_turned: bool) -> Leaf | Run:
     """Compile a node, or, turned round, what holds when the node does not."""
     match node:
         case Condition():
             place = len(conditions)
-            conditions.append(node)
+            conditions.append(Not(node) if is_turned else node)
             return _condition(node, place, is_turned)
         case Not(part):
             return _part(part, conditions, is_turned=not is_turned)

@@ -105,30 +105,37 @@ class Not:
 Node = Condition | AllOf | AnyOf | Not
 
 
-def deciding(node: Node, facts: Facts) -> Iterator[Condition]:
+Counted = Condition | Not
+"""A condition as it counts: as it is, or turned round by the `not` around it."""
+
+
+def deciding(node: Node, facts: Facts, *, is_turned: bool = False) -> Iterator[Counted]:
     """Yield the conditions that made `node` come out as it did.
 
     For a group that needs all and failed, the first failure; where all were needed and
-    held, all of them; turned round for a group that needs one.
+    held, all of them; turned round for a group that needs one. Where it holds, so do all
+    that are yielded; where it does not, none of them does.
 
     >>> low, vip = Condition("score", "at most", 6), Condition("vip", "is", True)
     >>> [str(c) for c in deciding(AllOf((low, vip)), {"score": 9, "vip": True})]
     ['score at most 6']
+    >>> [str(c) for c in deciding(Not(AllOf((low, vip))), {"score": 9, "vip": True})]
+    ['not score at most 6']
     """
     match node:
         case Condition():
-            yield node
+            yield Not(node) if is_turned else node
         case Not(part):
-            yield from deciding(part, facts)
+            yield from deciding(part, facts, is_turned=not is_turned)
         case AllOf(parts) | AnyOf(parts):
             # `all` is settled by its first failure, `any` by its first success.
             settles = isinstance(node, AnyOf)
             for part in parts:
                 if part.holds(facts) is settles:
-                    yield from deciding(part, facts)
+                    yield from deciding(part, facts, is_turned=is_turned)
                     return
             for part in parts:
-                yield from deciding(part, facts)
+                yield from deciding(part, facts, is_turned=is_turned)
 
 
 def conditions_in(node: Node) -> Iterator[Condition]:
@@ -157,22 +164,27 @@ def currency_of(name: str) -> str:
     return fact.currency if fact else ""
 
 
-def seen(condition: Condition, facts: Facts) -> str:
-    """Return the condition with the value it met; private values are left out.
+def seen(counted: Counted, facts: Facts) -> str:
+    """Return a condition, or one turned round, with the value it met.
+
+    Private values are left out.
 
     >>> seen(Condition("score", "at most", 6), {"score": 3})
     'score at most 6 (was 3)'
     >>> seen(Condition("comment", "contains", "refund"), {"comment": "Refund me!"})
     'comment contains refund'
+    >>> seen(Not(Condition("channel", "is", "kiosk")), {"channel": "web"})
+    'not channel is kiosk (was web)'
     """
+    [condition] = conditions_in(counted)
     fact = find(condition.fact)
     found = facts.get(condition.fact)
     if fact is None or fact.is_private:
-        return str(condition)
+        return str(counted)
     if found is None:
-        return f"{condition} (was missing)"
+        return f"{counted} (was missing)"
     unit = facts.get(fact.currency) if fact.currency else None
-    return f"{condition} (was {in_words(found)}{f' {unit}' if unit else ''})"
+    return f"{counted} (was {in_words(found)}{f' {unit}' if unit else ''})"
 
 
 def in_words(value: Any) -> str:

@@ -17,7 +17,14 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from cem_cases.rules.actions import Assign, Strategy
-from cem_cases.rules.owners import Candidate, Chooser, Verdict, folded, verdict
+from cem_cases.rules.owners import (
+    Candidate,
+    Chooser,
+    Verdict,
+    folded,
+    texts,
+    verdict,
+)
 
 SET_OWNER = "set owner"
 """How the choice is called in which a rule named the owner."""
@@ -64,13 +71,14 @@ def wanted(assign: Assign | None, owner: str | None = None) -> Wanted | None:
     return Wanted(tuple(assign.strategies), folded(assign.skills), owner)
 
 
-def read_wanted(data: Mapping[str, Any]) -> Wanted:
+def read_wanted(kept: Any) -> Wanted:
     """Return what `as_data` wrote; what cannot be read is left out."""
+    data = kept if isinstance(kept, Mapping) else {}
     known = {strategy.value for strategy in Strategy}
     owner = data.get("owner")
     return Wanted(
-        tuple(Strategy(word) for word in data.get("by") or () if word in known),
-        folded([word for word in data.get("skills") or () if isinstance(word, str)]),
+        tuple(Strategy(word) for word in texts(data.get("by")) if word in known),
+        folded(texts(data.get("skills"))),
         owner if isinstance(owner, str) else None,
     )
 

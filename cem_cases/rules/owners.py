@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Verdict(StrEnum):
@@ -85,6 +86,16 @@ class Candidate:
     """Whether the team is outside its working hours."""
     substitute: str | None = None
     """Who stands in while this one is absent: the key of a user, as text."""
+
+
+def texts(kept: Any) -> list[str]:
+    """Return the texts of a list that a row keeps; what cannot be one is left out.
+
+    >>> texts(["german", 7]), texts("german"), texts(None)
+    (['german'], [], [])
+    """
+    found = kept if isinstance(kept, list) else ()
+    return [each for each in found if isinstance(each, str)]
 
 
 def folded(skills: Collection[str]) -> frozenset[str]:

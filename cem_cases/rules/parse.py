@@ -39,10 +39,13 @@ from cem_cases.rules.triggers import ANSWER, KNOWN, Trigger
 
 MAX_CONDITIONS = 50
 MAX_DEPTH = 10
+"""How deep groups stand in groups; how long chains of rules are is in `triggers`."""
 MAX_LIST = 1_000
 MAX_WORDS = 100
 MAX_ACTIONS = 20
 LARGEST = 10**15
+EMPTY = "must be a list of at least one condition."
+"""What is said of a group without parts."""
 
 __all__ = [
     "ACTIONS",
@@ -165,7 +168,7 @@ def _node(raw: Any, path: str, depth: int, counter: list[int]) -> Node:
     if word == "not":
         return Not(_node(inner, path, depth + 1, counter))
     if not isinstance(inner, list) or not inner:
-        raise InvalidRule(path, "must be a list of at least one condition.")
+        raise InvalidRule(path, EMPTY)
     parts = tuple(
         _node(part, f"{path}[{n}]", depth + 1, counter) for n, part in enumerate(inner)
     )
@@ -175,7 +178,8 @@ def _node(raw: Any, path: str, depth: int, counter: list[int]) -> Node:
 def _condition(raw: Mapping[str, Any], path: str) -> Condition:
     reading.only(raw, ("fact", "operator", "value", "currency"), path)
     name, operator = raw["fact"], raw.get("operator")
-    fact = find(name) if isinstance(name, str) and len(name) <= MAX_TEXT else None
+    is_name = isinstance(name, str) and len(name) <= MAX_TEXT and name.isprintable()
+    fact = find(name) if is_name else None
     if fact is None:
         raise InvalidRule(f"{path}.fact", f"{_not_known(name, CATALOGUE, 'a fact')}")
     if operator not in APPLIES[fact.kind]:

@@ -30,7 +30,7 @@ from cem_cases.rules.actions import (
     SetTeam,
 )
 from cem_cases.rules.compiled import Get, Outcome, Run, compile_node
-from cem_cases.rules.conditions import Condition, Node, facts_in, seen
+from cem_cases.rules.conditions import Counted, Node, conditions_in, facts_in, seen
 from cem_cases.rules.facts import Facts, find
 
 KEPT = 10_000
@@ -162,7 +162,7 @@ class RuleSet:
             name for rule in self.rules for name in facts_in(rule.conditions)
         )
         """The names of the facts that the conditions ask for."""
-        self._conditions: list[Condition] = []
+        self._conditions: list[Counted] = []
         self._runs = [
             compile_node(rule.conditions, self._conditions) for rule in self.rules
         ]
@@ -248,8 +248,9 @@ def read_looks(text: str) -> list[Look]:
     ]
 
 
-def _shown(condition: Condition) -> tuple[str, ...]:
+def _shown(counted: Counted) -> tuple[str, ...]:
     """Return the facts whose values stand in the explanation."""
+    [condition] = conditions_in(counted)
     fact = find(condition.fact)
     if fact is None or fact.is_private:
         return ()

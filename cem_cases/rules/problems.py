@@ -55,7 +55,7 @@ def _in_leaves(
     for word in ("all", "any"):
         if isinstance(parts := raw.get(word), list):
             if not parts:
-                yield InvalidRule(f"{path}.{word}", EMPTY)
+                yield InvalidRule(f"{path}.{word}", parse.EMPTY)
             for n, part in enumerate(parts[: parse.MAX_CONDITIONS]):
                 yield from _in_leaves(part, f"{path}.{word}[{n}]", depth + 1, known)
     if "not" in raw:
@@ -65,9 +65,6 @@ def _in_leaves(
             parse.parse_conditions(raw, known=known)
         except InvalidRule as problem:
             yield _at(path, "conditions", problem)
-
-
-EMPTY = "must be a list of at least one condition."
 
 
 def _actions(raw: Any, trigger: str) -> Iterator[InvalidRule]:

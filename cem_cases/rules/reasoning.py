@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from typing import Any
 
 from cem_cases.rules.conditions import (
@@ -151,7 +151,7 @@ def _values(name: str, conditions: Sequence[Condition]) -> list[Any]:
     if kind is Kind.BOOLEAN:
         return [True, False, None]
     if kind is Kind.TAGS:
-        return [*_tag_sets(conditions, named), (), None]
+        return [*islice(_tag_sets(conditions, named), MOST), (), None]
     numbers = _around([v for v in named if is_number(v)], name)
     if kind in (Kind.NUMBER, Kind.MONEY):
         return [*numbers, None]

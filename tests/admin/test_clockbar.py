@@ -499,7 +499,7 @@ def test_the_page_costs_the_same_queries_for_any_number_of_clocks(
     # session, user, permissions (2), case, clocks, pauses, changes, why, escalations,
     # watchers, events, names of users, teams, and policies, contacts, responses,
     # addresses, other cases, path
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         answered = client.get(at.page(case))
 
     shown = answered.context["clocks"] + answered.context["earlier_clocks"]

@@ -133,7 +133,10 @@ def test_cases_are_found_by_what_nobody_acknowledged(door, ada, north, case):
     client, calm = (
         door(ada),
         Case.objects.create(
-            customer=make.case(team=north).customer, team=north, opened_at=MONDAY
+            customer=make.case(team=north).customer,
+            team=north,
+            opened_at=MONDAY,
+            last_activity_at=MONDAY,
         ),
     )
 

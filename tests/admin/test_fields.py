@@ -23,9 +23,10 @@ def test_json_that_cannot_be_stored_is_refused(text):
         JsonField(required=False).clean(text)
 
 
-def test_left_empty_it_is_what_the_row_starts_with():
-    assert JsonField(required=False, initial=dict).clean("") == {}
-    assert JsonField(required=False).clean("") is None
+@pytest.mark.parametrize("text", ["", "null", " null "])
+def test_left_empty_it_is_what_the_row_starts_with(text):
+    assert JsonField(required=False, initial=dict).clean(text) == {}
+    assert JsonField(required=False).clean(text) is None
 
 
 def test_json_is_laid_out_to_be_read_in_its_own_letters():

@@ -64,6 +64,25 @@ def test_an_agent_sees_what_goes_out_of_cases_of_their_teams(
     assert len(answered.context["cl"].result_list) == 1
 
 
+@pytest.mark.parametrize("number", [1, 20])
+@pytest.mark.parametrize("path", [LETTERS, CALLS])
+def test_the_lists_cost_the_same_for_one_row_and_for_many(
+    door, root, case, path, number, django_assert_num_queries
+):
+    outgoing.endpoint()
+    outgoing.template()
+    for _ in range(number):
+        wanted = [rules.SendTemplate("sorry"), rules.CallWebhook("crm")]
+        due = [outgoing.due(each, case) for each in wanted]
+        effects.perform(due, now=make.MONDAY)
+    client = door(root)
+
+    with django_assert_num_queries(4):  # session, user, count, the rows
+        shown = client.get(path).context["cl"].result_list
+
+    assert len(shown) == number
+
+
 @pytest.mark.parametrize("path", [LETTERS, CALLS])
 def test_of_other_cases_they_see_nothing(door, reader, gone_out, path):
     Membership.objects.filter(user=reader).update(is_active=False)
@@ -163,7 +182,7 @@ def test_a_url_that_is_refused_is_an_error_of_its_field(door, rule_admin, url):
     answered = door(rule_admin).post(f"{ENDPOINTS}add/", FIELDS | {"url": url})
 
     assert answered.status_code == 200
-    assert answered.context["adminform"].form.errors["url"]
+    assert len(answered.context["adminform"].form.errors["url"]) == 1
     assert not WebhookEndpoint.objects.exists()
 
 

@@ -198,7 +198,11 @@ def test_saving_a_team_with_its_members_is_in_the_audit_and_leaves_the_counters(
 
     assert answer.status_code == 302
     member.refresh_from_db()
-    assert (member.skills, member.open_cases, member.last_assigned) == (["german"], 7, 3)
+    assert (member.skills, member.open_cases, member.last_assigned) == (
+        ["german"],
+        7,
+        3,
+    )
     event = AuditEvent.objects.get(kind="team.changed")
     assert event.actor == root
     assert json.loads(event.data["members"]) == [

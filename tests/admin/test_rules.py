@@ -340,6 +340,8 @@ HOSTILE = [
     {"actions": [{"do": "add tags", "tags": ["x"] * 1000}]},
     {"actions": [{"do": ["open case"]}]},
     {"trigger": "\x00"},
+    {"trigger": "\x00", "actions": "["},
+    {"conditions": LOW | {"value": "6"}, "actions": "["},
     {"trigger": "no update", "quiet_hours": "9" * 400},
 ]
 
@@ -548,7 +550,13 @@ def test_an_explanation_that_was_spoiled_is_not_shown_as_the_reason(
     assert "was 5" not in found
 
 
-@pytest.mark.parametrize("text", ["", "[", "{}", "[1]", "null", '[["a"]]'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[", "{}", "[1]", "null", '[["a"]]', "[" * 10_000, '["abcd"]'),
+        *('[["a",1,1,""]]', '[[[1],1,1,""]]', f'[[{10**20},1,1,""]]'),
+    ],
+)
 def test_an_explanation_that_cannot_be_read_is_no_error(door, root, explained, text):
     kept = explained.explanation
     kept.looks = text

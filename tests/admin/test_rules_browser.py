@@ -91,6 +91,21 @@ def to_button(desk: Page, name: str, *, back: bool = False) -> None:
     raise AssertionError(f"no way to {name}")
 
 
+def test_a_click_that_ends_a_word_reaches_what_it_was_aimed_at(desk, care, wrong):
+    desk.goto(ADD)
+    for n, what in enumerate(("assign", "notify"), 1):
+        desk.get_by_role("button", name="+ Add action").click()
+        row = desk.get_by_role("group", name=f"Action {n}")
+        row.get_by_label("What is done").select_option(what)
+    desk.get_by_label("Skills they need").fill("german")
+
+    desk.get_by_label("The team's leads").click()  # its row moves down now
+
+    desk.get_by_role("button", name="Remove german").wait_for()
+    assert desk.get_by_label("The team's leads").is_checked()
+    assert wrong == []
+
+
 def test_a_nested_rule_is_built_with_the_keyboard_alone(desk, care, wrong):
     desk.goto(ADD)
     desk.get_by_label("Name:").focus()

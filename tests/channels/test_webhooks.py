@@ -253,6 +253,8 @@ def test_an_endpoint_is_left_in_peace_after_a_failure(to, crm):
         (503, "Mon, 03 Mar 9999 09:05:00 GMT", 6 * HOUR),
         (503, "-5", None),
         (503, "soon", None),
+        (503, f"Mon, 03 Mar 2025 09:05:00 +{'9' * 20}", None),
+        (503, f"Mon, 03 Mar {'9' * 20} 09:05:00 GMT", None),
         (503, "Mon, 03 Mar 1825 09:05:00 GMT", None),
         (500, "300", None),
     ],

@@ -1,3 +1,4 @@
+import json
 from functools import partial
 
 import pytest
@@ -162,4 +163,23 @@ def test_two_seals_at_once_do_not_fork_their_chain():
     at_once([lambda: audit.seal(now=MONDAY)] * 4)
 
     assert Seal.objects.count() == 1
+    assert not list(audit.verify())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_seal_waits_for_nobody_who_appends():
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    team = make.team()
+    stream = audit.stream_of(make.case(team=team).pk)
+    make.case(team=team)
+
+    with transaction.atomic():
+        AuditHead.objects.select_for_update().get(stream=stream)
+        (first,) = at_once([lambda: audit.seal(now=MONDAY)])
+    second = audit.seal(now=MONDAY)
+
+    sealed = [[entry[0] for entry in json.loads(s.entries)] for s in (first, second)]
+    assert stream not in sealed[0]
+    assert sealed[1] == [stream]
     assert not list(audit.verify())

@@ -215,7 +215,7 @@ def much(north):
     sent()
 
 
-STATEMENTS = 36
+STATEMENTS = 37
 
 
 def statements():

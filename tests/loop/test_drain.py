@@ -84,7 +84,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     make.policy()
     make.nps()
     counts = []
-    for size in (30, 300):
+    for size in (1, 30, 300):  # the first one keeps the explanation of all
         capture.record(
             [make.answer(customer={"external_id": f"{size}-{n}"}) for n in range(size)],
             now=MONDAY,
@@ -92,7 +92,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
         with django_assert_max_num_queries(60) as queries:
             assert drain.drain(now=MONDAY).opened == size
         counts.append(len(queries))
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2]
 
 
 class TestFailing:

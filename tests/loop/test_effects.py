@@ -23,6 +23,7 @@ from cem_cases.models import (
 from tests import make, outgoing
 from tests.make import DAY, HOUR, MONDAY
 from tests.notices import event
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -214,6 +215,21 @@ def test_a_sent_letter_is_a_contact_of_its_case_and_an_event(case):
         *(before.version, before.last_activity_at),
     )
     assert not list(audit.verify())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_letter_whose_case_is_locked_is_noted_the_next_time():
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    case = outgoing.case()
+    outgoing.letter(case)
+    Letter.objects.update(state="sent", sent_at=MONDAY)
+
+    with transaction.atomic():
+        type(case).objects.select_for_update().get(pk=case.pk)
+        assert at_once([lambda: letters.settle(now=MONDAY)]) == [0]
+
+    assert letters.settle(now=MONDAY) == 1
 
 
 def test_the_clock_of_the_first_contact_goes_on(db):

@@ -37,7 +37,7 @@ def test_what_is_read_off_answers_is_what_the_catalogue_says():
         facts.SURVEY,
         facts.TOUCHPOINT,
         facts.DAYS,
-        past.FACTS,
+        past.OF_CASES,
     )
     names = [name for table in tables for name in table]
 

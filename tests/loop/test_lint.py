@@ -327,6 +327,14 @@ def test_a_rule_like_others_is_not_warned_of(care):
     assert said_of(rule) == []
 
 
+def test_a_team_in_which_nobody_works_is_warned_of(care):
+    rule = saved({"do": "open case"}, TO_CARE)
+    Membership.objects.update(is_active=False)
+
+    text = "actions[1].team: nobody works in team 'care': who takes these cases?"
+    assert said_of(rule) == [text]
+
+
 STOPPED = (
     "Rule 'Behind' never acts: 'Ours' comes before it, holds wherever it does, and says "
     "stop."

@@ -4,9 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from cem_cases.loop import cases, drain, sla
-from cem_cases.models import AuditEvent, Case, Happening, Rule, RuleRun, Tag
-from tests import make
+from cem_cases.loop import cases, drain, letters, sla
+from cem_cases.models import (
+    AuditEvent,
+    Case,
+    Happening,
+    Letter,
+    Notification,
+    Rule,
+    RuleRun,
+    Tag,
+)
+from tests import make, outgoing
 from tests.make import HOUR, MONDAY
 
 pytestmark = pytest.mark.django_db
@@ -165,6 +174,19 @@ def test_rules_that_act_upon_each_other_end(team):
     assert not Happening.objects.exists()
 
 
+def test_many_rules_that_act_at_once_are_one_link_of_the_chain(team):
+    for n in range(6):
+        Tag.objects.create(name=f"tag {n}")
+        on("case opened", {"do": "add tags", "tags": [f"tag {n}"]}, name=f"Rule {n}")
+    on(
+        "case changed",
+        {"do": "set priority", "priority": "urgent"},
+        conditions=changed("tagged"),
+    )
+
+    assert opened().priority == 1
+
+
 def test_no_rule_acts_twice_in_one_chain(team):
     on(
         "case changed",
@@ -177,6 +199,23 @@ def test_no_rule_acts_twice_in_one_chain(team):
     cases.note(case, by=agent, text="Hm.", now=MONDAY)
     drain.drain(now=MONDAY)
 
+    assert kinds(case).count("rule_acted") == 1
+
+
+def test_no_rule_acts_upon_its_own_letter(team):
+    rule = on("case changed", {"do": "mark as complaint"})
+    case = opened()
+    other = Letter.objects.filter(pk=outgoing.letter(case).pk)
+
+    other.update(state="sent", sent_at=MONDAY, rule=rule)
+    letters.settle(now=MONDAY)
+    drain.drain(now=MONDAY)
+    assert kinds(case).count("contacted") == 1
+    assert "rule_acted" not in kinds(case)
+
+    other.update(rule=make.rule(), noted_at=None)
+    letters.settle(now=MONDAY)
+    drain.drain(now=MONDAY)
     assert kinds(case).count("rule_acted") == 1
 
 
@@ -328,3 +367,50 @@ def test_what_happened_to_many_cases_costs_as_much_as_to_one(
         drain._settle(drain.LINES[1], drain.Drained(), MONDAY, rows)
 
     assert Case.objects.filter(priority=1, status="open").count() == many
+
+
+def test_leads_hear_of_a_case_that_nobody_can_take(team):
+    lead = make.agent(team, "lead", role="lead", capacity=0)
+    on("case opened", {"do": "assign", "by": "round robin"})
+
+    case = opened()
+
+    assert kinds(case) == ["opened", "rule_acted", "not_assigned"]
+    (note,) = Notification.objects.all()
+    assert (note.recipient, note.event.kind) == (lead, "case.not_assigned")
+
+
+def test_a_case_keeps_its_owner_where_who_is_named_may_not_take_it(team):
+    ada, bob = make.agent(team, "ada"), make.agent(team, "bob")
+    make.absence(bob, MONDAY - HOUR, MONDAY + HOUR)
+    on(
+        "case changed",
+        {"do": "set owner", "user": "bob"},
+        conditions=changed("complaint_marked"),
+    )
+    make.rule(
+        "open case",
+        {"do": "set team", "team": "care"},
+        {"do": "assign", "by": "round robin"},
+    )
+    make.response()
+    drain.drain(now=MONDAY)
+    case = Case.objects.get()
+
+    cases.mark_complaint(case, by=ada, now=MONDAY)
+    drain.drain(now=MONDAY)
+
+    case.refresh_from_db()
+    assert (case.owner, case.status) == (ada, "open")
+    acted = AuditEvent.objects.get(kind="case.rule_acted").data
+    assert acted["not_done"] == ["set owner"]
+
+
+def test_who_is_only_notified_leaves_the_case_as_it_was(team):
+    make.agent(team)
+    on("case opened", {"do": "notify", "who": ["team"]})
+
+    case = opened()
+
+    assert (kinds(case), case.version) == (["opened", "rule_acted"], 1)
+    assert Notification.objects.exists()

@@ -106,6 +106,16 @@ def test_skills_are_compared_whatever_their_case(north):
     assert assign(north, 2, asked) == [german.pk, german.pk]
 
 
+@pytest.mark.parametrize("spoiled", [7, True, "german", {"german": 1}])
+def test_skills_that_somebody_spoiled_hold_nobody_up(north, spoiled):
+    ada = make.agent(north)
+    Membership.objects.update(skills=spoiled)
+    asked = Wanted((Strategy.ROUND_ROBIN,), frozenset({"german"}))
+
+    assert assign(north, 1) == [ada.pk]
+    assert assign(north, 1, asked) == [None]
+
+
 def test_an_absent_account_owners_substitute_takes_the_case(north):
     ada, bob = make.agent(north), make.agent(north)
     away(ada)  # without a substitute…

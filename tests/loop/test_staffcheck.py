@@ -73,3 +73,14 @@ def test_a_case_for_skills_that_nobody_has_is_a_warning(north):
     Membership.objects.update(skills=["finnish", "GERMAN"])
     assert said()[0].startswith("ok")
     assert Case.objects.to_assign().count() == 2
+
+
+@pytest.mark.parametrize("spoiled", [7, "german", [7], {"german": 1}])
+def test_skills_that_somebody_spoiled_are_none(north, spoiled):
+    make.agent(north)
+    routed(north, {"do": "assign", "by": "round robin", "skills": ["german"]})
+    Membership.objects.update(skills=spoiled)
+
+    assert "nobody there has them" in said()[0]
+    Case.objects.update(assignment={"by": ["round robin"], "skills": spoiled})
+    assert said()[0].startswith("ok")

@@ -238,6 +238,17 @@ class TestTakeUp:
         assert {owner(case) for case in behind} == {ada}
         assert {owner(case) for case in stuck} == {None}
 
+    @pytest.mark.parametrize("spoiled", [7, "by", [7], {"by": 7}, {"by": [{}]}])
+    def test_a_wish_that_somebody_spoiled_holds_up_none_behind_it(self, north, spoiled):
+        first, behind = routed(north), routed(north, now=MONDAY + HOUR)
+        Case.objects.filter(pk=first.pk).update(assignment=spoiled)
+        ada = make.agent(north, "ada")
+
+        assert sla.sweep(now=MONDAY + 2 * HOUR).taken_up == 1
+
+        assert owner(behind) == ada
+        assert owner(first) is None
+
     def test_that_it_waits_is_said_once(self, north):
         make.agent(north, capacity=0)
         case = routed(north)

@@ -46,6 +46,18 @@ def test_clocks_that_are_due_are_marked_once(capsys):
     assert not Clock.objects.filter(breached_at=None).exists()
 
 
+def test_rules_look_at_a_breach_in_the_same_run(capsys):
+    make.policy()
+    make.rule_for(make.team())
+    make.rule({"do": "mark as complaint"}, trigger="clock breached", conditions={})
+    make.response(score=2, now=timezone.now() - timedelta(days=60))
+
+    totals = drained(capsys)
+
+    assert (totals["breached"], totals["reacted"]) == (2, 2)
+    assert Case.objects.get().is_complaint
+
+
 def test_a_response_that_fails_waits_and_is_counted(capsys, monkeypatch):
     from cem_cases.loop import route
 

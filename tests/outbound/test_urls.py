@@ -46,6 +46,7 @@ REFUSED = [
     "javascript:alert(1)",
     "https://example.com:22/",
     "https://example.com:25/",
+    "https://example.com:80/",  # not without the setting
     "https://example.com:6379/",
     "https://example.com:99999/",
     "https://example.com:0/",
@@ -96,6 +97,7 @@ def test_taken(url):
 
 def test_http_is_taken_where_the_site_allows_it():
     assert urls.problem("http://hooks.example.com/", allow_http=True) == ""
+    assert urls.problem("http://example.com:80/", allow_http=True) == ""
     assert urls.problem("http://127.0.0.1/", allow_http=True)
 
 

@@ -82,7 +82,7 @@ def test_the_deciding_conditions_are_those_that_settled_it():
     assert list(deciding(AllOf((yes, no, contact)), FACTS)) == [no]
     assert list(deciding(AllOf((yes, contact)), FACTS)) == [yes, contact]
     assert list(deciding(AnyOf((no, yes, contact)), FACTS)) == [yes]
-    assert list(deciding(AnyOf((no, Not(yes))), FACTS)) == [no, yes]
+    assert list(deciding(AnyOf((no, Not(yes))), FACTS)) == [no, Not(yes)]
 
 
 def test_explanations_tell_values_but_never_private_ones():
@@ -93,6 +93,15 @@ def test_explanations_tell_values_but_never_private_ones():
     assert seen(Condition("language", "is", "de"), FACTS) == (
         "language is de (was missing)"
     )
+
+
+def test_what_counts_turned_round_is_told_so():
+    tree = Not(AnyOf((Condition("score", "is", 9), Not(Condition("score", "is", 3)))))
+
+    assert [seen(each, FACTS) for each in deciding(tree, FACTS)] == [
+        "not score is 9 (was 3)",
+        "score is 3 (was 3)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,12 @@ def test_what_a_rule_wants_is_kept_and_read_again():
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"by": None}, {"by": ["by chance", 7], "skills": [7], "owner": 7}]
+    "data",
+    [
+        *({}, {"by": None}, {"by": 7}, {"by": "round robin"}, {"skills": "german"}),
+        {"by": ["by chance", 7, ["round robin"]], "skills": [7], "owner": 7},
+        *(7, True, "round robin", [], ["by"]),
+    ],
 )
 def test_what_cannot_be_read_is_left_out(data):
     assert read_wanted(data) == Wanted()

@@ -96,6 +96,8 @@ WRONG = [
     (low(fact="wants_contact", operator="is", value=1), "conditions.value: must be t"),
     (low(fact="comment", operator="contains", value=""), "conditions.value: must be "),
     (low(fact="answer.", operator="is", value="x"), "conditions.fact: 'answer.'"),
+    (low(fact="answer.a\n", operator="is", value="x"), "conditions.fact: 'answer.a"),
+    (low(fact="answer.\ud800", operator="is", value=1), "conditions.fact: 'answer."),
     (low(fact="answer.q", operator="contains", value=1), "conditions.value: must be"),
     ({"all": [low()] * 51}, "conditions.all[50]: is one condition more than 50"),
 ]

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +171,17 @@ def test_a_fact_with_too_many_values_is_given_up():
     others = c("channel", "in", tuple(f"d{n}" for n in range(1_000)))
 
     assert can_hold(AllOf((long, others)))
+
+
+def test_thousands_of_tags_take_little_memory():
+    parts = [tags("has none of", *(f"{n}-{m}" for m in range(100))) for n in range(50)]
+
+    tracemalloc.start()
+    try:
+        assert can_hold(AllOf(tuple(parts)))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.data())

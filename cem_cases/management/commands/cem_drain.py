@@ -31,12 +31,15 @@ class Command(BaseCommand):
             done = drain.drain(seconds=options["seconds"])
         finally:  # whatever fails there, clocks are on time
             swept = sla.sweep()
+        # what the sweep has done to cases is for the rules to look at
+        again = drain.drain(seconds=options["seconds"])
         sent = delivery.deliver()
         totals = {
-            "processed": done.processed,
-            "opened": done.opened,
-            "joined": done.joined,
-            "failed": done.failed,
+            "processed": done.processed + again.processed,
+            "opened": done.opened + again.opened,
+            "joined": done.joined + again.joined,
+            "reacted": done.reacted + again.reacted,
+            "failed": done.failed + again.failed,
             **asdict(swept),
             **asdict(sent),
             "waiting": Response.objects.unprocessed().count(),
@@ -52,6 +55,8 @@ class Command(BaseCommand):
             "Responses: {processed:,} processed, {failed:,} failed, "
             "{waiting:,} waiting, {parked:,} parked",
             "Cases: {opened:,} opened, {joined:,} joined by another response",
+            "Rules: {reacted:,} times looked at what happened to a case, {quiet:,} "
+            "cases left quiet",
             "Clocks: {warned:,} warned, {breached:,} breached, {escalated:,} escalated; "
             "{resumed:,} cases resumed, {nagged:,} reminders",
             "Owners: {handed_over:,} cases handed over, {taken_up:,} taken up from queues",

@@ -35,7 +35,7 @@ class Action {
         this.choice = select(offered, this.do, {
             empty: this.do ? null : texts.choose,
             gone: texts.unknown,
-            class: "cem-fact",
+            class: "cem-fact cem-do",
         });
         this.choice.addEventListener("change", () => {
             this.do = this.choice.value;

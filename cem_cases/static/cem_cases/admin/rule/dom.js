@@ -76,3 +76,17 @@ export const keepFirst = (parent) => {
         parent.lastChild.remove();
     }
 };
+
+let isPressed = false;
+for (const [kind, now] of [["pointerdown", true], ["pointerup", false], ["pointercancel", false]]) {
+    document.addEventListener(kind, () => (isPressed = now), true);
+}
+
+/** Do it once no button of the mouse is down: what moves away below it is not clicked. */
+export const whenReleased = (act) => {
+    if (isPressed) {
+        document.addEventListener("pointerup", () => setTimeout(act), { once: true, capture: true });
+    } else {
+        act();
+    }
+};

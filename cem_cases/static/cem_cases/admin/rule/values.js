@@ -2,7 +2,7 @@
    nothing is there. What is typed is never thrown away because it is wrong: it is sent as
    it is, and the site says what is wrong with it. */
 
-import { button, el, labelled, newId, say, select, suggest } from "./dom.js";
+import { button, el, labelled, newId, say, select, suggest, whenReleased } from "./dom.js";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
@@ -151,7 +151,7 @@ export const words = (value, { label, changed, options = [], numeric = false, te
         }
     });
     input.addEventListener("input", () => (input.value.includes(",") ? take() : changed()));
-    input.addEventListener("change", take);
+    input.addEventListener("change", () => whenReleased(take));
     draw();
     const box = labelled(label, input);
     const suggested = suggest(input, options);
