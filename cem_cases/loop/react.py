@@ -31,13 +31,15 @@ def react(keys: Collection[int], *, now: datetime) -> int:
     Their rows are locked by the caller, inside whose transaction it is. The number of
     statements does not depend on their number.
     """
-    found = Happening.objects.filter(pk__in=bulk.among(keys)).select_related("event")
+    rows = Happening.objects.filter(pk__in=bulk.among(keys)).select_related("event")
+    found = list(rows.order_by("pk"))
     first: dict[int, Happening] = {}
-    for happening in found.order_by("pk"):
+    for happening in found:
         first.setdefault(happening.case_id, happening)
     cases = _lock(first)
     taken = [row for row in first.values() if row.case_id in cases]
-    _postpone([row for row in first.values() if row.case_id not in cases], now)
+    # with the later ones of the same case, which are not to overtake it
+    _postpone([row for row in found if row.case_id not in cases], now)
     planned = _plan(taken, cases, now)
     chains = {p.case.pk: (*p.happening.chain, p.acting) for p in planned}
     with happenings.caused_by(chains):

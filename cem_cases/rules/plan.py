@@ -144,6 +144,7 @@ class Plan(NamedTuple):
 class RuleSet:
     """Rules in their order, compiled once, to be asked of many answers.
 
+    >>> from cem_cases.rules import Condition
     >>> low = Condition("score", "at most", 6)
     >>> detractor = Rule(1, 1, "Detractor", low, (OpenCase(Priority.HIGH),))
     >>> rules = RuleSet([detractor])

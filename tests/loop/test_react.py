@@ -1,10 +1,12 @@
 """Rules about cases: what happened is looked at, and what is decided is done."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db import connection, transaction
 
-from cem_cases.loop import cases, drain, letters, sla
+from cem_cases.loop import cases, drain, letters, react, sla
 from cem_cases.models import (
     AuditEvent,
     Case,
@@ -17,6 +19,7 @@ from cem_cases.models import (
 )
 from tests import make, outgoing
 from tests.make import HOUR, MONDAY
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -414,3 +417,22 @@ def test_who_is_only_notified_leaves_the_case_as_it_was(team):
 
     assert (kinds(case), case.version) == (["opened", "rule_acted"], 1)
     assert Notification.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_locked_case_no_later_happening_overtakes_the_first(team):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    agent, case = make.agent(team), opened()
+    on("case changed", {"do": "mark as complaint"})
+    for text in ("First.", "Second."):
+        cases.note(case, by=agent, text=text, now=MONDAY)
+    keys = list(Happening.objects.values_list("pk", flat=True))
+
+    with transaction.atomic():
+        Case.objects.select_for_update().get()
+        (done,) = at_once([transaction.atomic(partial(react.react, keys, now=MONDAY))])
+
+    assert done == 0
+    assert not Happening.objects.waiting(MONDAY).exists()
+    assert drain.drain(now=MONDAY + HOUR).reacted > 0
