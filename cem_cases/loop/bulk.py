@@ -116,6 +116,33 @@ def _text_of_moment(value: Any) -> Any:
     return str(value) if isinstance(value, datetime) else value
 
 
+def add_missing(
+    model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert those of these rows that no unique constraint refuses.
+
+    Every field but the key is in `names`. Who inserts the same at the same time waits
+    until the other is through: give the rows in an order.
+    """
+    if not rows:
+        return
+    connection = connections[router.db_for_write(model)]
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
+    if connection.vendor != "postgresql":
+        made = [_instance(model, fields, row) for row in rows]
+        model._default_manager.bulk_create(made, ignore_conflicts=True)
+        return
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column) for field in fields)
+    arrays = ", ".join(f"unnest(%s::{_type(connection, field)}[])" for field in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(model._meta.db_table)} ({columns}) "
+            f"SELECT {arrays} ON CONFLICT DO NOTHING",
+            [_array(column) for column in zip(*rows, strict=True)],
+        )
+
+
 def update(rows: Sequence[Row], names: Sequence[str]) -> None:
     """Write these fields of these rows of one model: one statement on PostgreSQL."""
     if len(rows) == 1:
@@ -128,24 +155,35 @@ def update(rows: Sequence[Row], names: Sequence[str]) -> None:
 
 
 def change(
-    model: type[models.Model], names: Sequence[str], rows: Sequence[Sequence[Any]]
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    same: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write these fields of rows of this model: like `update`, without instances.
 
-    Each row is the key, and then the values of `names` (of a relation: the key).
+    Each row is the key, and then the values of `names` (of a relation: the key); all of
+    them get those in `same`.
     """
     if not rows:
         return
     connection = connections[router.db_for_write(model)]
-    fields = [model._meta.pk, *(model._meta.get_field(name) for name in names)]
+    fields: list[Any] = [model._meta.pk, *map(model._meta.get_field, names)]
+    shared: list[Any] = [model._meta.get_field(name) for name in same]
     if connection.vendor != "postgresql":
-        made = [_instance(model, fields, row) for row in rows]
-        model._default_manager.bulk_update(made, names, batch_size=SQLITE_BATCH)
+        made = [
+            _instance(model, [*fields, *shared], [*row, *same.values()]) for row in rows
+        ]
+        model._default_manager.bulk_update(
+            made, [*names, *same], batch_size=SQLITE_BATCH
+        )
         return
     columns = zip(*_with_documents_as_text(fields, rows), strict=True)
     with connection.cursor() as cursor:
         cursor.execute(
-            _update_sql(connection, model, fields), list(map(_array, columns))
+            _update_sql(connection, model, fields, shared),
+            [*same.values(), *map(_array, columns)],
         )
 
 
@@ -268,19 +306,33 @@ def _copy(
 
 
 def _update_sql(
-    connection: Any, model: type[models.Model], fields: Sequence[Any]
+    connection: Any,
+    model: type[models.Model],
+    fields: Sequence[Any],
+    shared: Sequence[Any],
 ) -> str:
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
     key, *columns = [quote(field.column) for field in fields]
-    sets = ", ".join(f"{column} = new.{column}" for column in columns)
-    # varchar without its length: a text that is too long must raise, not be cut
-    types = (field.db_type(connection).split("(")[0] for field in fields)
-    arrays = ", ".join(f"unnest(%s::{type_}[])" for type_ in types)
+    sets = ", ".join(
+        [
+            *(f"{quote(field.column)} = %s" for field in shared),
+            *(f"{column} = new.{column}" for column in columns),
+        ]
+    )
+    arrays = ", ".join(f"unnest(%s::{_type(connection, field)}[])" for field in fields)
     return (
         f"UPDATE {table} SET {sets} FROM (SELECT {arrays}) "  # noqa: S608
         f"AS new ({', '.join([key, *columns])}) WHERE {table}.{key} = new.{key}"
     )
+
+
+def _type(connection: Any, field: Any) -> str:
+    """Return the type of this column, of varchar without its length.
+
+    A text that is too long must raise, not be cut.
+    """
+    return str(field.db_type(connection)).split("(")[0]
 
 
 def _with_documents_as_text(

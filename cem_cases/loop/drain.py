@@ -22,7 +22,7 @@ from django.db.models import QuerySet
 
 from cem_cases import enqueue
 from cem_cases.conf import conf
-from cem_cases.loop import analyze, audit, facts, moment, react, route
+from cem_cases.loop import analyze, audit, bulk, facts, moment, react, route
 from cem_cases.models import Happening, Response
 
 logger = logging.getLogger(__name__)
@@ -114,6 +114,7 @@ def _settle(line: _Line, done: Drained, now: datetime, rows: QuerySet[Any]) -> b
     return bool(batch)
 
 
+@bulk.unwatched()
 def _route(batch: Sequence[int], now: datetime) -> Mapping[str, int]:
     by = route.setup()
     answers = facts.answers(batch, by.facts | analyze.needed())
@@ -126,6 +127,7 @@ def _route(batch: Sequence[int], now: datetime) -> Mapping[str, int]:
     }
 
 
+@bulk.unwatched()
 def _react(batch: Sequence[int], now: datetime) -> Mapping[str, int]:
     return {"reacted": react.react(batch, now=now)}
 

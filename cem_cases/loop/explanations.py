@@ -39,9 +39,8 @@ def keep(texts: Iterable[str]) -> Mapping[str, int]:
     found = _known(by_digest)
     new = sorted(by_digest.keys() - found.keys())
     if new:
-        Explanation.objects.bulk_create(
-            [Explanation(digest=d, looks=by_digest[d]) for d in new],
-            ignore_conflicts=True,
+        bulk.add_missing(
+            Explanation, ["digest", "looks"], [(d, by_digest[d]) for d in new]
         )
         found |= _known(new)
     return {by_digest[d]: key for d, key in found.items()}
@@ -97,5 +96,5 @@ def _is_key(value: object) -> bool:
 
 
 def _known(digests: Iterable[str]) -> dict[str, int]:
-    rows = Explanation.objects.filter(digest__in=bulk.among(list(digests), "text"))
+    rows = Explanation.objects.filter(bulk.any_of("digest", list(digests)))
     return dict(rows.values_list("digest", "pk"))

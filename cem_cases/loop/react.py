@@ -112,12 +112,11 @@ def _perform(planned: Sequence[Planned], now: datetime) -> None:
     """Write that the rules acted, change the cases, let go out what is to go out."""
     if not planned:
         return
-    runs = [
-        (rule.key, rule.version, RuleRun.Subject.EVENT, p.happening.event_id, now)
-        for p in planned
-        for rule in p.decision.matched
-    ]
-    bulk.add(RuleRun, ruleset.RUN, runs, keys=False)
+    ruleset.note_runs(
+        RuleRun.Subject.EVENT,
+        ((rule, p.happening.event_id) for p in planned for rule in p.decision.matched),
+        now=now,
+    )
     wishes = [
         revise.Wish(p.case, p.decision, p.happening.trigger, p.looks) for p in planned
     ]

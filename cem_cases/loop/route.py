@@ -102,19 +102,19 @@ def _perform(planned: Sequence[Planned], now: datetime) -> None:
 
 def _remember(planned: Sequence[Planned], now: datetime) -> None:
     """Write which rules acted, why, and that the answers are done."""
-    runs = [
-        (rule.key, rule.version, RuleRun.Subject.RESPONSE, each.answer.pk, now)
-        for each in planned
-        for rule in each.decision.matched
-    ]
-    bulk.add(RuleRun, ruleset.RUN, runs, keys=False)
-    kept = explanations.keep(each.looks for each in planned)
-    bulk.change(
-        Response,
-        ["band", "sentiment", "case", "explanation", "processed_at"],
-        [
-            (a.pk, a.band, a.sentiment, a.case_id, kept[each.looks], now)
-            for each in planned
-            for a in (each.answer,)
-        ],
+    ruleset.note_runs(
+        RuleRun.Subject.RESPONSE,
+        ((rule, each.answer.pk) for each in planned for rule in each.decision.matched),
+        now=now,
     )
+    kept = explanations.keep(each.looks for each in planned)
+    names = ["band", "case", "explanation"]
+    rows = [
+        (each.answer.pk, each.answer.band, each.answer.case_id, kept[each.looks])
+        for each in planned
+    ]
+    sentiments = [each.answer.sentiment for each in planned]
+    if any(found is not None for found in sentiments):
+        names.append("sentiment")
+        rows = [(*row, s) for row, s in zip(rows, sentiments, strict=True)]  # type: ignore[misc]
+    bulk.change(Response, names, rows, same={"processed_at": now})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -13,7 +13,8 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from cem_cases import rules
-from cem_cases.models import Rule
+from cem_cases.loop import bulk
+from cem_cases.models import Rule, RuleRun
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +22,6 @@ COLUMNS = (
     *("pk", "version", "name", "conditions", "actions", "stop", "active_since"),
     "quiet_hours",
 )
-RUN = ("rule", "rule_version", "subject", "subject_id", "at")
-"""What is written of each run of a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +84,19 @@ def _read(
         logger.error("Rule %d is left out, it is invalid: %s", key, error)
         return None
     return rules.Rule(key, version, name, tree, wanted, stop)
+
+
+def note_runs(
+    subject: int, acted: Iterable[tuple[rules.Rule, int]], *, now: datetime
+) -> None:
+    """Write that these rules acted on the subjects of this kind with these keys.
+
+    Raises IntegrityError where one did before.
+    """
+    bulk.add(
+        RuleRun,
+        ["rule", "rule_version", "subject_id"],
+        [(rule.key, rule.version, key) for rule, key in acted],
+        same={"subject": subject, "at": now},
+        keys=False,
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cem_cases.rules.actions import (
@@ -141,6 +141,16 @@ class Plan(NamedTuple):
     """Of the rules in their order, up to one that says stop."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """One way in which rules can come out: all that its explanations depend on."""
+
+    names: tuple[str, ...]
+    """The facts whose values they show."""
+    texts: dict[tuple[Any, ...], str] = field(default_factory=dict)
+    """Those that were made, by these values."""
+
+
 class RuleSet:
     """Rules in their order, compiled once, to be asked of many answers.
 
@@ -170,6 +180,7 @@ class RuleSet:
         self._shown = [_shown(condition) for condition in self._conditions]
         self._decisions: dict[tuple[int, ...], Decision] = {}
         self._said: list[dict[Key, str]] = [{} for _ in self.rules]
+        self._courses: dict[tuple[Outcome, ...], _Course] = {}
         self._kept = 0
 
     def plan(self, facts: Facts, among: Collection[int] | None = None) -> Plan:
@@ -203,22 +214,54 @@ class RuleSet:
         return decision
 
     def explain(self, plan: Plan, facts: Facts) -> str:
-        """Return, as text, each rule looked at and what decided; see `read_looks`."""
+        """Return, as text, each rule looked at and what decided; see `read_looks`.
+
+        Answers to which the same happened get the very same text, from memory.
+        """
+        outcomes, get = tuple(plan.outcomes), facts.get
+        course = self._courses.get(outcomes)
+        if course is None:
+            course = self._course(outcomes)
+        key = tuple([get(name) for name in course.names])
+        text = course.texts.get(key)
+        if text is None:
+            text = self._text(outcomes, facts)
+            if self._kept == KEPT:
+                self._forget()
+            course.texts[key] = text
+            self._kept += 1
+        return text
+
+    def _course(self, outcomes: tuple[Outcome, ...]) -> _Course:
+        names = {
+            name
+            for _, decided in outcomes
+            for place in decided
+            for name in self._shown[place]
+        }
+        if len(self._courses) == KEPT:
+            self._forget()
+        course = self._courses[outcomes] = _Course(tuple(sorted(names)))
+        return course
+
+    def _text(self, outcomes: Sequence[Outcome], facts: Facts) -> str:
         get, shown, said = facts.get, self._shown, []
-        for n, outcome in enumerate(plan.outcomes):
+        for n, outcome in enumerate(outcomes):
             if outcome is NOT_LOOKED_AT:
                 continue
             # all that its sentence depends on; mostly one condition about one fact
-            decided = outcome[1]
-            if len(decided) == 1 and len(names := shown[decided[0]]) == 1:
-                key: Key = (outcome, get(names[0]))
-            else:
-                key = (outcome, *[get(name) for c in decided for name in shown[c]])
+            key: Key = (outcome, *[get(name) for c in outcome[1] for name in shown[c]])
             sentence = self._said[n].get(key)
             if sentence is None:
                 sentence = self._say(n, outcome, facts, key)
             said.append(sentence)
         return f"[{','.join(said)}]"
+
+    def _forget(self) -> None:
+        for kept in self._said:
+            kept.clear()
+        self._courses.clear()
+        self._kept = 0
 
     def _say(self, n: int, outcome: Outcome, facts: Facts, key: Key) -> str:
         rule, (matched, decided) = self.rules[n], outcome
@@ -226,9 +269,7 @@ class RuleSet:
         look = [rule.key, rule.version, int(matched), because or "always"]
         sentence = json.dumps(look, ensure_ascii=False, separators=(",", ":"))
         if self._kept == KEPT:
-            for kept in self._said:
-                kept.clear()
-            self._kept = 0
+            self._forget()
         self._said[n][key] = sentence
         self._kept += 1
         return sentence
