@@ -16,7 +16,7 @@ from tests.make import MONDAY
 @transaction.atomic
 def event(of: Case, *, at: datetime = MONDAY) -> AuditEvent:
     (made,) = audit.append([audit.NewEvent("clock.warned", {}, of)], now=at)
-    return made
+    return AuditEvent.objects.get(pk=made.pk)
 
 
 @transaction.atomic

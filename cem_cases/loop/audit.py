@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -22,6 +23,7 @@ from django.db.models import F
 from cem_cases import audit
 from cem_cases.conf import audit_keys
 from cem_cases.loop import bulk, happenings, moment
+from cem_cases.loop.happenings import Appended
 from cem_cases.models import (
     SYSTEM,
     AuditDetail,
@@ -57,8 +59,8 @@ def stream_of(case_id: int) -> str:
 
 def append(
     events: Sequence[NewEvent], *, now: datetime, fresh: bool = False
-) -> Sequence[AuditEvent]:
-    """Append these events, each to its stream, in the order given; return the rows.
+) -> Sequence[Appended]:
+    """Append these events, each to its stream, in the order given; return them.
 
     `fresh`: all streams are new, nobody else can know of them, so none is locked.
     Call it inside the transaction of the change. Statements: nine at most.
@@ -66,61 +68,93 @@ def append(
     if not events:
         return []
     streams = sorted({event.stream for event in events})
-    heads = {head.stream: head for head in (_begin if fresh else _lock)(streams)}
+    ends = {end.stream: end for end in (_begin if fresh else _lock)(streams)}
     key_id, secret = list(audit_keys().items())[-1]
-    rows, details = [], []
+    rows, texts = [], []
     for event in events:
-        row, detail = _linked(event, heads[event.stream], now, key_id, secret)
+        row, salt = _linked(event, ends[event.stream], now, key_id, secret)
         rows.append(row)
-        if detail:
-            details.append(detail)
+        if salt:
+            texts.append((row, event, salt))
     if fresh:
-        bulk.insert(list(heads.values()))
+        written = [(end.stream, end.sequence, end.hash) for end in ends.values()]
+        bulk.add(AuditHead, ["stream", "sequence", "hash"], written, keys=False)
     else:
-        bulk.update(list(heads.values()), ["sequence", "hash"])
-    bulk.insert(rows)
-    bulk.insert(details)
+        moved = [(end.pk, end.sequence, end.hash) for end in ends.values()]
+        bulk.change(AuditHead, ["sequence", "hash"], moved)
+    keys = bulk.add(AuditEvent, COLUMNS, list(map(_columns, rows)))
+    for row, key in zip(rows, keys, strict=True):
+        row.pk = key
+    bulk.insert([_detail(*text) for text in texts])
     happenings.note(rows)
     _tell(rows)
     return rows
 
 
-def _begin(streams: Iterable[str]) -> list[AuditHead]:
-    """Return the heads of streams without events, unsaved."""
-    return [AuditHead(stream=s, sequence=0, hash=audit.GENESIS) for s in streams]
+COLUMNS = (
+    *("stream", "sequence", "case_id", "at", "actor", "kind", "payload"),
+    *("previous_hash", "key_id", "hash"),
+)
+_columns = attrgetter(*(n if n != "actor" else "actor_id" for n in COLUMNS))
 
 
-def _lock(streams: Sequence[str]) -> list[AuditHead]:
-    """Return the locked heads of these streams, begun where they are new."""
-    heads = AuditHead.objects.select_for_update(no_key=True).order_by("stream")
-    found = list(heads.filter(stream__in=bulk.among(streams, "text")))
+@dataclass(slots=True)
+class _End:
+    """Where a stream ends."""
+
+    pk: int
+    stream: str
+    sequence: int = 0
+    hash: str = audit.GENESIS
+
+
+def _begin(streams: Iterable[str]) -> list[_End]:
+    """Return the ends of streams without events."""
+    return [_End(0, stream) for stream in streams]
+
+
+def _lock(streams: Sequence[str]) -> list[_End]:
+    """Return the ends of these streams, locked, begun where they are new."""
+    found = _locked(streams)
     if len(found) < len(streams):
-        new = set(streams) - {head.stream for head in found}
+        new = sorted(set(streams) - {end.stream for end in found})
         # somebody else may begin the same now: then theirs is the one to lock
-        AuditHead.objects.bulk_create(_begin(sorted(new)), ignore_conflicts=True)
-        found = list(heads.filter(stream__in=bulk.among(streams, "text")))
+        AuditHead.objects.bulk_create(
+            [AuditHead(stream=s, sequence=0, hash=audit.GENESIS) for s in new],
+            ignore_conflicts=True,
+        )
+        found = _locked(streams)
     return found
 
 
+def _locked(streams: Sequence[str]) -> list[_End]:
+    rows = AuditHead.objects.select_for_update(no_key=True).order_by("stream")
+    rows = rows.filter(stream__in=bulk.among(streams, "text"))
+    return [_End(*row) for row in rows.values_list("pk", "stream", "sequence", "hash")]
+
+
 def _linked(
-    event: NewEvent, head: AuditHead, now: datetime, key_id: str, secret: str
-) -> tuple[AuditEvent, AuditDetail | None]:
-    """Return the row that continues this stream, and move its head."""
+    event: NewEvent, end: _End, now: datetime, key_id: str, secret: str
+) -> tuple[Appended, str]:
+    """Return the event that continues this stream, with the salt of its text.
+
+    Moves the end; without a text the salt is empty.
+    """
     payload: Mapping[str, Any] = event.payload
     salt = ""
     if event.text:
         salt = secrets.token_hex(16)
         payload = {**payload, "text": audit.commitment(salt, event.text)}
     actor = event.actor.pk if event.actor is not None else None
-    row = AuditEvent(
-        stream=head.stream,
-        sequence=head.sequence + 1,
+    row = Appended(
+        stream=end.stream,
+        sequence=end.sequence + 1,
         case_id=None if event.case is None else event.case.pk,
         at=now,
         actor_id=actor,
         kind=event.kind,
         payload=audit.canonical(payload),
-        previous_hash=head.hash,
+        previous_hash=end.hash,
         key_id=key_id,
     )
     row.hash = audit.link(
@@ -134,14 +168,16 @@ def _linked(
         key_id=key_id,
         secret=secret,
     )
-    head.sequence, head.hash = row.sequence, row.hash
-    if not event.text:
-        return row, None
+    end.sequence, end.hash = row.sequence, row.hash
+    return row, salt
+
+
+def _detail(row: Appended, event: NewEvent, salt: str) -> AuditDetail:
     about = None if event.case is None else event.case.customer_id
-    return row, AuditDetail(event=row, customer_id=about, salt=salt, text=event.text)
+    return AuditDetail(event_id=row.pk, customer_id=about, salt=salt, text=event.text)
 
 
-def _tell(rows: Sequence[AuditEvent]) -> None:
+def _tell(rows: Sequence[Appended]) -> None:
     """Send the host's signal for each event, once they are true."""
     if not case_changed.has_listeners(AuditEvent):
         return

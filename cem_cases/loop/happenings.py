@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from cem_cases import enqueue, rules
 from cem_cases.loop import bulk
-from cem_cases.models import AuditEvent, Happening, Rule
+from cem_cases.models import Happening, Rule
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,30 @@ TRIGGERS: Mapping[str, str] = {
 """Kinds of events, with the trigger of the rules that look at them."""
 
 
+@dataclass(slots=True)
+class Appended:
+    """An event that was appended to the audit: light, where a model instance is heavy."""
+
+    stream: str
+    sequence: int
+    case_id: int | None
+    at: datetime
+    actor_id: Any
+    kind: str
+    payload: str
+    previous_hash: str
+    key_id: str
+    hash: str = ""
+    pk: int = 0
+    """Its key, once it is written."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Return the payload as it was given."""
+        data: dict[str, Any] = json.loads(self.payload)
+        return data
+
+
 _chains: ContextVar[Mapping[int, Chain] | None] = ContextVar("chains", default=None)
 
 
@@ -39,7 +67,7 @@ def caused_by(chains: Mapping[int, Chain]) -> Iterator[None]:
         _chains.reset(token)
 
 
-def note(said: Sequence[AuditEvent]) -> None:
+def note(said: Sequence[Appended]) -> None:
     """Let the rules look at these events, where there are rules that ask for them.
 
     Call it in the transaction of the events. A chain of `rules.MAX_DEPTH` links goes no
@@ -65,20 +93,20 @@ def note(said: Sequence[AuditEvent]) -> None:
         enqueue.ring()
 
 
-def _triggers(row: AuditEvent) -> Iterator[str]:
+def _triggers(row: Appended) -> Iterator[str]:
     if row.kind in TRIGGERS:
         yield TRIGGERS[row.kind]
     if row.kind == "case.contacted" and row.data["direction"] == "in":
         yield rules.Trigger.CONTACT_RECEIVED
 
 
-def _sent_by(row: AuditEvent) -> Chain:
+def _sent_by(row: Appended) -> Chain:
     """Return the rule whose letter this contact is: it is not to act on its own."""
     rule = row.data.get("by_rule") if row.kind == "case.contacted" else None
     return () if rule is None else ((rule,),)
 
 
-def _happening(row: AuditEvent, trigger: str, chain: Chain) -> Happening:
+def _happening(row: Appended, trigger: str, chain: Chain) -> Happening:
     return Happening(
         case_id=row.case_id,  # type: ignore[misc]
         trigger=trigger,

@@ -20,7 +20,7 @@ from cem_cases import rules
 from cem_cases.conf import conf
 from cem_cases.loop import audit, batches, bulk, clocks, notices, staffing
 from cem_cases.loop.roster import Roster
-from cem_cases.models import Absence, AuditEvent, Case, Membership
+from cem_cases.models import Absence, Case, Membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +174,10 @@ def _event(case: Case, reason: _Reason) -> audit.NewEvent:
 
 
 def _tell(
-    moved: Sequence[tuple[AuditEvent, Case]], reason: _Reason, now: datetime
+    moved: Sequence[tuple[audit.Appended, Case]], reason: _Reason, now: datetime
 ) -> None:
     """Tell who has them now, each once; of those that nobody has, the leads."""
-    first: dict[Any, tuple[AuditEvent, list[Case]]] = {}
+    first: dict[Any, tuple[audit.Appended, list[Case]]] = {}
     for event, case in moved:
         if case.owner_id is not None:
             first.setdefault(case.owner_id, (event, []))[1].append(case)

@@ -23,6 +23,7 @@ from django.utils.encoding import punycode
 
 from cem_cases.conf import conf
 from cem_cases.loop import bulk
+from cem_cases.loop.happenings import Appended
 from cem_cases.models import (
     AuditEvent,
     Delivery,
@@ -42,7 +43,7 @@ MOST_LETTERS = 300
 class Note:
     """What some people are to be told about an event of a case."""
 
-    event: AuditEvent
+    event: Appended | AuditEvent
     """Saved, and of a case."""
     recipients: Iterable[Any]
     """Keys of users."""

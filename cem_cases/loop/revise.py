@@ -23,7 +23,7 @@ from cem_cases.loop import (
     targets,
 )
 from cem_cases.loop.roster import Roster
-from cem_cases.models import AuditEvent, Case, Team
+from cem_cases.models import Case, Team
 
 SAVED = (
     *("priority", "team", "owner", "owner_is_manual", "status", "assignment"),
@@ -57,7 +57,7 @@ class Wish:
         self.events.append(audit.NewEvent(kind=kind, case=self.case, payload=payload))
 
 
-def revise(wishes: Sequence[Wish], *, now: datetime) -> Sequence[AuditEvent]:
+def revise(wishes: Sequence[Wish], *, now: datetime) -> Sequence[audit.Appended]:
     """Do what these wishes ask, and return for each the event that tells why.
 
     A fixed number of statements, but of complaints. The owner whom a person chose stays,
@@ -269,7 +269,7 @@ def _save(wishes: Sequence[Wish]) -> None:
     bulk.update([wish.case for wish in wishes], SAVED)
 
 
-def _append(wishes: Sequence[Wish], now: datetime) -> list[AuditEvent]:
+def _append(wishes: Sequence[Wish], now: datetime) -> list[audit.Appended]:
     """Append what was done, each case's after the event that says why.
 
     Leads are told of the cases that nobody could take.

@@ -18,7 +18,6 @@ from django.utils import timezone
 from cem_cases import sla
 from cem_cases.loop import audit, bulk, notices, people, policies
 from cem_cases.models import (
-    AuditEvent,
     Case,
     Clock,
     ClockMark,
@@ -174,7 +173,7 @@ class Running:
         for case in self.cases.values():
             case.due_at = next_due(ticking[case.pk])
 
-    def _tell(self, said: Sequence[AuditEvent], now: datetime) -> None:
+    def _tell(self, said: Sequence[audit.Appended], now: datetime) -> None:
         """Tell of the breaches, as a sweep does."""
         who = people.People((clock.case for clock in self._late), now)
         notices.tell(

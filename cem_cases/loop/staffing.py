@@ -21,7 +21,7 @@ from cem_cases import rules
 from cem_cases.conf import conf
 from cem_cases.loop import audit, batches, bulk, notices, owners, people
 from cem_cases.loop.roster import Roster
-from cem_cases.models import AuditEvent, Case, Decline, Notification, Team
+from cem_cases.models import Case, Decline, Notification, Team
 
 IN_THE_QUEUE = ("case.not_assigned", "case.unassigned")
 """The events of which leads are told."""
@@ -184,12 +184,12 @@ def _give_to(cases: Sequence[Case], found: Roster, *, now: datetime) -> int:
 class Waiting:
     """That a case is in its team's queue, and why: the end of a sentence."""
 
-    event: AuditEvent
+    event: audit.Appended
     case: Case
     why: str
 
 
-def nobody(event: AuditEvent, case: Case, choice: rules.Choice) -> Waiting | None:
+def nobody(event: audit.Appended, case: Case, choice: rules.Choice) -> Waiting | None:
     """Return that nobody could take it; None where the team only is not at work."""
     if choice.waits_for_opening or case.team_id is None:
         return None
