@@ -23,6 +23,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.html import format_html
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -72,13 +73,12 @@ class RuleListPage(DecidingPage):
 
     list_display = (
         "place",
-        "name",
+        "named",
         "trigger",
-        "sentence",
         "is_active",
         "acted",
     )
-    list_display_links = ("name",)
+    list_display_links = None  # the name is one, its sentence is none
     list_filter = ("is_active", "trigger")
     sortable_by = ()
     ordering = (BY_TRIGGER, "position", "pk")
@@ -110,9 +110,16 @@ class RuleListPage(DecidingPage):
             {"rule": rule, "url": reverse(name, args=[rule.pk])},
         )
 
-    @admin.display(description=_("in words"))
-    def sentence(self, rule: Any) -> str:
-        return words.rule_sentence(rule, rule.names_for_list)
+    @admin.display(description=_("rule"))
+    def named(self, rule: Any) -> str:
+        """Return the name, which leads to its page, and what the rule means."""
+        page = f"{self.admin_site.name}:cem_cases_rule_change"
+        return format_html(
+            '<a href="{}">{}</a><p class="cem-in-words" dir="auto">{}</p>',
+            reverse(page, args=[rule.pk]),
+            rule.name,
+            words.rule_sentence(rule, rule.names_for_list),
+        )
 
     @admin.display(description=_("acted"))
     def acted(self, rule: Any) -> str:
