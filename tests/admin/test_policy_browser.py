@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from django.conf import settings
-from django.test import Client
 
 from cem_cases.models import BusinessCalendar, SlaPolicy
 from tests import make
@@ -17,46 +14,9 @@ from tests.admin import at
 from tests.admin.policyforms import ADD
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page, Route
+    from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
-
-STRICT = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'"
-)
-
-
-@pytest.fixture
-def wrong() -> list[str]:
-    """What the browser complained of; nothing is expected."""
-    return []
-
-
-@pytest.fixture
-def desk(page: Page, live_server: Any, root: Any, wrong: list[str]) -> Iterator[Page]:
-    """Root's browser, told to refuse whatever is not the site's own file."""
-
-    def strictly(route: Route) -> None:
-        answer = route.fetch(max_redirects=0)
-        headers = {**answer.headers, "content-security-policy": STRICT}
-        route.fulfill(response=answer, headers=headers)
-
-    client = Client()
-    client.force_login(root)
-    name = settings.SESSION_COOKIE_NAME
-    value = client.cookies[name].value
-    page.context.add_cookies([{"name": name, "value": value, "url": live_server.url}])
-    page.route("**/admin/cem_cases/**", strictly)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            wrong.append(message.text) if message.type in ("error", "warning") else None
-        ),
-    )
-    yield page
-    page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.fixture
