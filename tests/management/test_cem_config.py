@@ -114,7 +114,8 @@ def test_apply_does_it_once_and_says_on_whose_behalf(file, fingerprint, capsys):
     assert fingerprint() == before
     assert capsys.readouterr().out == (
         "+ rule Detractors: created\nUnchanged: 0 rules\n"
-        "Unchanged: 1 rules\n"
+        "Done: all of it is in force.\n"
+        "Unchanged: 1 rules\nDone: all of it is in force.\n"
         "Unchanged: 1 rules\n"
     )
 
@@ -152,6 +153,7 @@ def test_what_is_not_in_the_file_is_told_and_pruned_where_that_is_asked_for(
         "Unchanged: 0 rules",
         "- rule Detractors: not in the file, switched off",
         "Unchanged: 0 rules",
+        "Done: all of it is in force.",
         "  rule Detractors: not in the file, left alone",
         "Unchanged: 0 rules",
     ]

@@ -110,8 +110,9 @@ class Command(BaseCommand):
             return
         for line in _lines(report):
             self.stdout.write(line)
-        if options["action"] == "apply" and not is_done:
-            self.stdout.write("Nothing was kept: this was a dry run.")
+        if options["action"] == "apply":
+            dry = "Nothing was kept: this was a dry run."
+            self.stdout.write("Done: all of it is in force." if is_done else dry)
 
 
 def _export_arguments(parser: CommandParser) -> None:

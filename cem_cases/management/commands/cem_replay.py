@@ -216,7 +216,7 @@ def _people(team: TeamTally) -> Iterable[str]:
             f"{p.began_with:,}",
             f"{p.peak:,}",
             "no limit" if p.capacity is None else f"{p.capacity:,}",
-            f"{p.full_days:,}",
+            "-" if p.capacity == 0 else f"{p.full_days:,}",
             p.username,
         )
         for p in team.people
