@@ -180,8 +180,9 @@ class RuleSet:
         self._shown = [_shown(condition) for condition in self._conditions]
         self._decisions: dict[tuple[int, ...], Decision] = {}
         self._said: list[dict[Key, str]] = [{} for _ in self.rules]
-        self._courses: dict[tuple[Outcome, ...], _Course] = {}
         self._kept = 0
+        self._courses: dict[tuple[Outcome, ...], _Course] = {}
+        self._texts = 0
 
     def plan(self, facts: Facts, among: Collection[int] | None = None) -> Plan:
         """Return what is to be done.
@@ -226,10 +227,10 @@ class RuleSet:
         text = course.texts.get(key)
         if text is None:
             text = self._text(outcomes, facts)
-            if self._kept == KEPT:
-                self._forget()
+            if self._texts == KEPT:
+                self._forget_texts()
             course.texts[key] = text
-            self._kept += 1
+            self._texts += 1
         return text
 
     def _course(self, outcomes: tuple[Outcome, ...]) -> _Course:
@@ -240,7 +241,7 @@ class RuleSet:
             for name in self._shown[place]
         }
         if len(self._courses) == KEPT:
-            self._forget()
+            self._forget_texts()
         course = self._courses[outcomes] = _Course(tuple(sorted(names)))
         return course
 
@@ -250,18 +251,20 @@ class RuleSet:
             if outcome is NOT_LOOKED_AT:
                 continue
             # all that its sentence depends on; mostly one condition about one fact
-            key: Key = (outcome, *[get(name) for c in outcome[1] for name in shown[c]])
+            decided = outcome[1]
+            if len(decided) == 1 and len(names := shown[decided[0]]) == 1:
+                key: Key = (outcome, get(names[0]))
+            else:
+                key = (outcome, *[get(name) for c in decided for name in shown[c]])
             sentence = self._said[n].get(key)
             if sentence is None:
                 sentence = self._say(n, outcome, facts, key)
             said.append(sentence)
         return f"[{','.join(said)}]"
 
-    def _forget(self) -> None:
-        for kept in self._said:
-            kept.clear()
+    def _forget_texts(self) -> None:
         self._courses.clear()
-        self._kept = 0
+        self._texts = 0
 
     def _say(self, n: int, outcome: Outcome, facts: Facts, key: Key) -> str:
         rule, (matched, decided) = self.rules[n], outcome
@@ -269,7 +272,9 @@ class RuleSet:
         look = [rule.key, rule.version, int(matched), because or "always"]
         sentence = json.dumps(look, ensure_ascii=False, separators=(",", ":"))
         if self._kept == KEPT:
-            self._forget()
+            for kept in self._said:
+                kept.clear()
+            self._kept = 0
         self._said[n][key] = sentence
         self._kept += 1
         return sentence
