@@ -43,7 +43,10 @@ class ReplayForm(forms.Form):
     """Which answers, and how long the cases stay open that they open."""
 
     days = forms.IntegerField(
-        label=_("Days back"), min_value=1, max_value=replay.MOST_DAYS, initial=90
+        label=_("Days back"),
+        min_value=1,
+        max_value=replay.MOST_DAYS,
+        initial=replay.DAYS,
     )
     survey = forms.ModelChoiceField(
         Survey.objects.order_by("name"),

@@ -22,7 +22,6 @@ from cem_cases.exceptions import InvalidInput
 from cem_cases.loop import moment, replay
 from cem_cases.models import VIEW_ALL, Rule, Survey
 
-DAYS = 90
 EDIT, VIEW = "cem_cases.change_rule", "cem_cases.view_rule"
 
 
@@ -52,7 +51,7 @@ class ReplayIn(StrictIn):
     rule = serializers.PrimaryKeyRelatedField(queryset=Rule.objects.all(), default=None)
     draft = serializers.JSONField(default=None)
     days = serializers.IntegerField(
-        default=DAYS, min_value=1, max_value=replay.MOST_DAYS
+        default=replay.DAYS, min_value=1, max_value=replay.MOST_DAYS
     )
     survey = serializers.SlugRelatedField(
         slug_field="slug", queryset=Survey.objects.all(), default=None

@@ -78,12 +78,8 @@ def _finish(letter: Letter, said: Mapping[str, Any]) -> None:
 
 def _closed(customer: Customer) -> str:
     """Return why nobody may write to this customer; empty: we may."""
-    if customer.erased_at:
-        return "erased"
-    if customer.opted_out_at:
-        return "opted out"
-    if not customer.email:
-        return "no e-mail address"
+    if because := customer.not_mailed_because:
+        return because
     try:
         validate_email(customer.email)
     except ValidationError:

@@ -119,9 +119,10 @@ def _lock(streams: Sequence[str]) -> list[_End]:
     if len(found) < len(streams):
         new = sorted(set(streams) - {end.stream for end in found})
         # somebody else may begin the same now: then theirs is the one to lock
-        AuditHead.objects.bulk_create(
-            [AuditHead(stream=s, sequence=0, hash=audit.GENESIS) for s in new],
-            ignore_conflicts=True,
+        bulk.add_missing(
+            AuditHead,
+            ["stream", "sequence", "hash", "sealed_sequence"],
+            [(stream, 0, audit.GENESIS, 0) for stream in new],
         )
         found = _locked(streams)
     return found

@@ -135,12 +135,8 @@ def _obstacle(
         return NO_URL
     if not row.survey.is_active:
         return NOT_ACTIVE
-    if customer.erased_at:
-        return "erased"
-    if customer.opted_out_at:
-        return "opted out"
-    if not customer.email:
-        return "no e-mail address"
+    if because := customer.not_mailed_because:
+        return because
     days, last = row.survey.contact_every_days, invited.get(customer.pk)
     if last is not None and now - last < timedelta(days=days):
         return f"was invited less than {days} days before"

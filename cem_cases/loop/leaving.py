@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 
 from cem_cases import rules
 from cem_cases.conf import conf
-from cem_cases.loop import audit, batches, bulk, clocks, notices, staffing
+from cem_cases.loop import audit, batches, bulk, notices, staffing
 from cem_cases.loop.roster import Roster
 from cem_cases.models import Absence, Case, Membership
 
@@ -125,7 +125,7 @@ def _move(cases: Sequence[Case], reason: _Reason, now: datetime) -> None:
         case.version += 1
         if case.owner_id is None:
             returned.append(case)
-    _unassign(returned, now)
+    staffing.to_queue(returned, now=now)
     bulk.update(
         cases,
         [
@@ -143,19 +143,6 @@ def _next(case: Case, reason: _Reason, found: Roster, declined: set[str]) -> Any
         return None
     chooser = rules.Chooser.HAND_OVER
     return found.give(case.team_id, reason.substitute, chooser, declined=declined)
-
-
-def _unassign(cases: Sequence[Case], now: datetime) -> None:
-    """In the queue nothing waits for the customer: paused clocks go on."""
-    ends = {
-        case.pk: min(case.waiting_until, now) for case in cases if case.waiting_until
-    }
-    for case in cases:
-        case.move("unassign")
-        case.waiting_reason, case.waiting_until = "", None
-    waited = [case for case in cases if case.pk in ends]
-    if waited:
-        clocks.resumed(ends, waited, now=now)
 
 
 def _event(case: Case, reason: _Reason) -> audit.NewEvent:

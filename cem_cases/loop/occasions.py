@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
-
 from cem_cases import rules
 from cem_cases.loop import bulk, facts, past
 from cem_cases.models import Case, Contact, Happening
@@ -24,11 +22,10 @@ def facts_of(
 ) -> dict[int, dict[str, Any]]:
     """Return the facts of these names, by the keys of the happenings.
 
-    The cases are as they are now, with their teams; the events are loaded.
+    The cases are as they are now, with their teams and owners; the events are loaded.
     """
     wanted = [cases[row.case_id] for row in happenings]
     known = past.of_cases(wanted, names)
-    usernames = _usernames(wanted) if "case.owner" in names else {}
     tags = _tags(wanted) if "case.tags" in names else {}
     contacts = _contacts(happenings, names)
     found = {}
@@ -36,7 +33,6 @@ def facts_of(
         case = cases[row.case_id]
         values = known[case.pk] | facts.of_case(case)
         values |= {n: CASE[n](case, now) for n in names if n in CASE}
-        values["case.owner"] = usernames.get(case.owner_id)
         values["case.tags"] = tags.get(case.pk, ())
         values |= _happened(row, contacts)
         found[row.pk] = {name: v for name, v in values.items() if v is not None}
@@ -46,17 +42,12 @@ def facts_of(
 CASE: Mapping[str, Callable[[Case, datetime], Any]] = {
     "case.status": lambda case, _: case.status,
     "case.kind": lambda case, _: case.kind,
+    "case.owner": lambda case, _: case.owner and case.owner.get_username(),
     "case.age_hours": lambda case, now: (now - case.opened_at) // HOUR,
     "case.cycle": lambda case, _: case.cycle,
     "case.first_contact_made": lambda case, _: case.first_contact_at is not None,
 }
-"""Facts that are columns of the case; its owner and its tags are of other tables."""
-
-
-def _usernames(cases: Collection[Case]) -> Mapping[Any, str]:
-    users = get_user_model()._default_manager
-    found = users.filter(pk__in=[case.owner_id for case in cases if case.owner_id])
-    return {user.pk: user.get_username() for user in found}
+"""Facts that are read off the case; its tags are fetched for all of them."""
 
 
 def _tags(cases: Collection[Case]) -> Mapping[int, tuple[str, ...]]:

@@ -49,7 +49,9 @@ def react(keys: Collection[int], *, now: datetime) -> int:
 
 
 def _lock(keys: Iterable[int]) -> dict[int, Case]:
-    rows = Case.objects.filter(pk__in=bulk.among(list(keys))).select_related("team")
+    rows = Case.objects.filter(pk__in=bulk.among(list(keys))).select_related(
+        "team", "owner"
+    )
     locked = rows.select_for_update(no_key=True, skip_locked=True, of=("self",))
     return {case.pk: case for case in locked.order_by("pk")}
 

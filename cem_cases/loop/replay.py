@@ -25,6 +25,8 @@ from cem_cases.models import Case, Rule, Survey
 TRIGGER = rules.Trigger.RESPONSE_RECEIVED
 DRAFT = 0
 """The key of a rule that was never saved."""
+DAYS = 90
+"""How far back one looks where nobody says it."""
 MOST_DAYS = 3_650
 AS_USUAL = "as usual"
 """For `days_open`: as long as the cases that were resolved in the span took."""

@@ -116,17 +116,13 @@ def _put_into_teams(wishes: Sequence[Wish], now: datetime) -> None:
 
 
 def _back_to_queue(wishes: Sequence[Wish], now: datetime) -> None:
-    """Take these cases from their owners; what waited goes on."""
-    waited = [wish.case for wish in wishes if wish.case.waiting_until]
-    if waited:
-        clocks.resumed({case.pk: now for case in waited}, waited, now=now)
+    """Take these cases from their owners, and say so."""
+    waited = staffing.to_queue([wish.case for wish in wishes], now=now)
     for wish in wishes:
         case = wish.case
-        resumed = case.waiting_until is not None
         case.owner_id, case.owner_is_manual = None, False
-        case.waiting_reason, case.waiting_until = "", None
-        case.move("unassign")
         team = case.team and case.team.slug
+        resumed = case.pk in waited
         wish.say("case.unassigned", to=None, team=team, resumed=resumed)
 
 

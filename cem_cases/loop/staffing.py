@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from cem_cases import rules
 from cem_cases.conf import conf
-from cem_cases.loop import audit, batches, bulk, notices, owners, people
+from cem_cases.loop import audit, batches, bulk, clocks, notices, owners, people
 from cem_cases.loop.roster import Roster
 from cem_cases.models import Case, Decline, Notification, Team
 
@@ -75,6 +75,24 @@ def give_again(case: Case, found: Roster) -> tuple[audit.NewEvent, rules.Choice]
         declined=declines_of([case])[case.pk],
     )
     return event(case, choice), choice
+
+
+def to_queue(cases: Sequence[Case], *, now: datetime) -> Collection[int]:
+    """Let these locked cases wait in their queues; unsaved. Return which had waited.
+
+    In the queue nothing waits for the customer: paused clocks go on. Who had them is for
+    the caller to take away. By the keys of the cases.
+    """
+    ends = {
+        case.pk: min(case.waiting_until, now) for case in cases if case.waiting_until
+    }
+    for case in cases:
+        case.move("unassign")
+        case.waiting_reason, case.waiting_until = "", None
+    if ends:
+        waited = [case for case in cases if case.pk in ends]
+        clocks.resumed(ends, waited, now=now)
+    return ends.keys()
 
 
 def declines_of(cases: Collection[Case]) -> Mapping[int, set[str]]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
@@ -139,6 +138,15 @@ class Customer(models.Model):
     def __str__(self) -> str:
         return self.name or self.email or self.external_id or f"#{self.pk}"
 
+    @property
+    def not_mailed_because(self) -> str:
+        """Return why nobody may write to them by e-mail; empty: we may."""
+        if self.erased_at:
+            return "erased"
+        if self.opted_out_at:
+            return "opted out"
+        return "" if self.email else "no e-mail address"
+
 
 class ChannelIdentity(models.Model):
     """An address by which a customer is known on one channel, normalised."""
@@ -164,15 +172,3 @@ class ChannelIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel}: {self.identifier}"
-
-    @staticmethod
-    def any_of(pairs: Iterable[tuple[str, str]]) -> Q:
-        """Return the filter for identities that might be among these pairs.
-
-        A superset in one index-friendly query; the caller compares the pairs.
-        """
-        pairs = list(pairs)
-        return Q(
-            channel__in={channel for channel, _ in pairs},
-            identifier__in={identifier for _, identifier in pairs},
-        )

@@ -18,7 +18,6 @@ from cem_cases.loop import moment, replay
 from cem_cases.loop.replayed import Difference, Example, Fate, Replay, TeamTally
 from cem_cases.models import Rule, Survey
 
-DAYS = 90
 BAR = 30
 KINDS = {
     "only_replay": "only in the replay",
@@ -43,7 +42,9 @@ class Command(BaseCommand):
         which.add_argument("--file", type=Path, help="a rule as JSON, not yet saved")
         which.add_argument("--all", action="store_true", help="the active rules")
         parser.add_argument(
-            "--days", type=int, help=f"of so many days up to now (default {DAYS})"
+            "--days",
+            type=int,
+            help=f"of so many days up to now (default {replay.DAYS})",
         )
         parser.add_argument(
             "--from", dest="since", type=_day, help="from this day on: 2026-03-01"
@@ -98,7 +99,7 @@ def _span(options: dict[str, Any]) -> tuple[datetime, datetime]:
     end = now if until is None else min(_midnight(until + timedelta(days=1)), now)
     if since is not None:
         return _midnight(since), end
-    days = DAYS if options["days"] is None else options["days"]
+    days = replay.DAYS if options["days"] is None else options["days"]
     if not 1 <= days <= replay.MOST_DAYS:
         raise CommandError(f"--days must be from 1 to {replay.MOST_DAYS:,}.")
     return end - timedelta(days=days), end
